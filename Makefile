@@ -1,0 +1,49 @@
+PYTHON ?= python3
+ROOMS := agent sync drivers hq
+BIN := .venv/bin
+export FAILSAFE_SHARED ?= $(CURDIR)/../shared
+
+.PHONY: setup demo test check format bench lock clean
+
+setup: .venv/.installed
+
+.venv/.deps: requirements/dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	touch $@
+
+# Strict editable mode links file by file, so that new files would stay unseen: one link a room instead.
+.venv/.installed: .venv/.deps pyproject.toml
+	rm -rf build
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=strict -e .
+	cd build/__editable__*/failsafe && for room in $(ROOMS); do rm -rf $$room && ln -s "$(CURDIR)/$$room" $$room; done
+	touch $@
+
+demo: setup
+	$(BIN)/failsafe demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --strip-extras --allow-unsafe --generate-hashes \
+	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock: setup
+	$(COMPILE) --extra dev --extra hq -o requirements/dev.txt pyproject.toml
+	$(COMPILE) -c requirements/dev.txt -o requirements/booth.txt pyproject.toml
+	$(COMPILE) -c requirements/dev.txt --extra hq -o requirements/hq.txt pyproject.toml
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,123 @@
+"""The contract of a driver, and the drivers that come with the house.
+
+A driver is one file: a `Driver` that describes the device, and a decoder, which turns bytes and a time into readings
+and never touches a port. Third parties add one through the entry point group `failsafe.drivers`.
+
+DriverError
+├── FrameError           the bytes are bad; only a decoder's own tests see it, a decoder answers with Malformed
+└── LineFault            the line is bad
+    ├── LineAbsent       no such port: unplugged, not yet plugged, wrong name
+    ├── LineLocked       another program holds the port
+    ├── LineDenied       this user may not open the port
+    └── LineLost         the port was open and went away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from failsafe.drivers.reading import Reading
+
+
+class DriverError(Exception):
+    """Base of both trees; `advice` is what the technician does next."""
+
+    reason: ClassVar[str] = "fault"
+    usual_advice: ClassVar[str] = "Run `failsafe watch` on the port and see what arrives."
+
+    def __init__(self, detail: str, advice: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.advice = advice or self.usual_advice
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.advice}"
+
+
+class FrameError(DriverError):
+    reason = "frame"
+
+
+class LineFault(DriverError):
+    reason = "line"
+
+
+class LineAbsent(LineFault):
+    reason = "absent"
+    usual_advice = "Plug the device in, or correct `port` in the configuration; the booth tries again by itself."
+
+
+class LineLocked(LineFault):
+    reason = "locked"
+    usual_advice = "End the other program that holds the port; the booth tries again by itself."
+
+
+class LineDenied(LineFault):
+    reason = "denied"
+    usual_advice = "Add the service's user to the port's group (dialout), then restart the service."
+
+
+class LineLost(LineFault):
+    reason = "lost"
+    usual_advice = "Check the cable and the device's power; the booth tries again by itself."
+
+
+class Decoder(Protocol):
+    """Bytes of one line in, readings out. A decoder keeps a bounded buffer and never raises for any bytes."""
+
+    def receive(self, chunk: bytes, now: float) -> Sequence[Reading]:
+        """The readings that `chunk`, arrived at monotonic time `now`, completes; an empty chunk lets time pass."""
+        ...
+
+    def to_send(self, now: float) -> bytes:
+        """What the device must be told at `now`; empty where it only talks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How the device's serial line is set unless the configuration says otherwise."""
+
+    baud: int = 9600
+    byte_size: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A device family.
+
+    `late_s` and `down_s`: after how long a silence of the line its readings no longer count (None: the device is
+    silent by nature, as a document reader is). `status` says honestly what the driver was tried on.
+    """
+
+    name: str
+    makes: str
+    role: Literal["document", "radiation"]
+    line: LineSettings
+    status: Literal["captures", "documented frames", "from documents, no hardware"]
+    decoder: Callable[[], Decoder]
+    late_s: float | None = None
+    down_s: float | None = None
+
+
+def built_in() -> tuple[Driver, ...]:
+    """The drivers of the house, in the order technicians see them."""
+    from failsafe.drivers import cute, tsa
+
+    return (cute.DRIVER, tsa.DRIVER)
+
+
+def find(name: str) -> Driver:
+    """The driver called `name`.
+
+    Raises:
+        KeyError: there is none; the message lists those there are.
+    """
+    drivers = {driver.name: driver for driver in built_in()}
+    if name not in drivers:
+        raise KeyError(f"There is no driver {name!r}; there are: {', '.join(sorted(drivers))}.")
+    return drivers[name]

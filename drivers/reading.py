@@ -1,0 +1,114 @@
+"""What a decoder says it saw: the readings of documents and of radiation.
+
+`at` is always the monotonic time, in seconds, that the caller gave when the bytes arrived (back-dated by the decoder
+where the device sends a look-back burst). Panels keep the order of the device's line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Channel = Literal["gamma", "neutron"]
+OccupancyPhase = Literal["began", "ended"]
+DeviceFault = Literal["HIGH_BG", "LOW_BG", "TAMPER", "DEVICE"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRead:
+    """A document lay on a reader.
+
+    `lines` are the zone's lines as the reader sent them; a character that is not of the zone's alphabet marks a place
+    the reader rejected. Empty `lines` mean that the reader saw a document and could not read it.
+    """
+
+    kind: ClassVar[str] = "document"
+    at: float
+    lines: tuple[str, ...]
+    source: Literal["zone", "barcode"] = "zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Background per panel in counts per second, as the device reports it between occupancies."""
+
+    kind: ClassVar[str] = "background"
+    at: float
+    channel: Channel
+    panels_cps: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Counts per panel in one interval of an occupancy; `kind` is the channel."""
+
+    at: float
+    channel: Channel
+    counts: tuple[int, ...]
+    interval_s: float
+
+    @property
+    def kind(self) -> str:
+        return self.channel
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """Ambient dose rate of a hand-held or static instrument."""
+
+    kind: ClassVar[str] = "dose"
+    at: float
+    nsv_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """The detector's view of one passage began or ended; `speed_m_s` where the device measures it."""
+
+    kind: ClassVar[str] = "occupancy"
+    at: float
+    phase: OccupancyPhase
+    speed_m_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The device's own alarm: it always counts, whatever the detector's health."""
+
+    kind: ClassVar[str] = "alarm"
+    at: float
+    channel: Channel
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """A fault the device reports of itself, or that it is over (`ok`)."""
+
+    kind: ClassVar[str] = "health"
+    at: float
+    fault: DeviceFault
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A well-formed line with a tag this driver does not use: counted, never a fault."""
+
+    kind: ClassVar[str] = "unknown"
+    at: float
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that are no line or frame of this device; `detail` carries no content of a document."""
+
+    kind: ClassVar[str] = "malformed"
+    at: float
+    detail: str
+    length: int
+
+
+Reading = DocumentRead | Background | Scan | Dose | Occupancy | Alarm | DeviceHealth | Unknown | Malformed

@@ -1,0 +1,136 @@
+"""A feed's payloads and the rule by which a head may follow what a booth holds. Pure.
+
+A payload is JSON Lines (a `PayloadHeader`, then operations), compressed with zstd, then encrypted with the epoch's
+content key. A snapshot builds the feed from nothing, a delta goes from `base_serial` to `serial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import zstandard
+
+from failsafe.sync import seal
+from failsafe.sync.errors import ForeignLineage, Malformed, Older, Shrunken, Truncated
+from failsafe.sync.records import Head, Operation, Payload, PayloadHeader, Statement
+
+# A million notices are about 240 MB of lines; four times that is the most a booth unpacks.
+MAX_PLAIN_BYTES: Final = 1024 * 1024 * 1024
+_COMPRESSION_LEVEL: Final = 3
+_ENCODER: Final = msgspec.json.Encoder()
+_HEADER: Final = msgspec.json.Decoder(PayloadHeader)
+_OPERATION: Final = msgspec.json.Decoder(Operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The newest step of a feed that this booth has accepted; nothing below it is accepted again."""
+
+    lineage: str
+    serial: int
+    count: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verified step of one feed, ready to be applied in one transaction.
+
+    `base_serial` None replaces the feed's whole content. `metadata` are the raw TUF files that vouch for it.
+    """
+
+    feed: str
+    lineage: str
+    serial: int
+    base_serial: int | None
+    epoch: int
+    count: int
+    removed: int
+    signed_at: float  # UTC seconds since 1970, of the trusted timestamp
+    operations: Sequence[Operation]
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def encode_payload(header: PayloadHeader, operations: Iterable[Operation], key: bytes) -> bytes:
+    """The payload as it is published; `header.lines` is set to the number of operations."""
+    lines = [_ENCODER.encode(operation) for operation in operations]
+    first = _ENCODER.encode(msgspec.structs.replace(header, lines=len(lines)))
+    packed = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(b"\n".join([first, *lines]) + b"\n")
+    return seal.encrypt_content(packed, key, *_place(header.feed, header.lineage, header.serial, header.base_serial))
+
+
+def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> list[Operation]:
+    """The operations of a payload that `head` names.
+
+    Raises:
+        Truncated: not whole, or not of this place in this feed.
+        Malformed: whole, and not in the shape this version reads.
+    """
+    packed = seal.decrypt_content(box, key, *_place(head.feed, head.lineage, payload.serial, payload.base_serial))
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_PLAIN_BYTES)
+    except zstandard.ZstdError as error:
+        raise Truncated("A payload does not unpack.") from error
+    try:
+        first, *lines = plain.removesuffix(b"\n").split(b"\n")
+        header = _HEADER.decode(first)
+        operations = [_OPERATION.decode(line) for line in lines]
+    except msgspec.DecodeError as error:  # its text may quote a notice: it is not repeated here
+        raise Malformed(f"A payload of feed {head.feed} has a line this version does not read.") from error
+    named = (header.feed, header.lineage, header.serial, header.base_serial)
+    if named != (head.feed, head.lineage, payload.serial, payload.base_serial):
+        raise Malformed(f"A payload of feed {head.feed} says it is another step than its head does.")
+    if header.lines != len(operations):
+        raise Truncated(f"A payload of feed {head.feed} has {len(operations)} of {header.lines} lines.")
+    return operations
+
+
+def _place(feed: str, lineage: str, serial: int, base_serial: int | None) -> tuple[str, ...]:
+    return (feed, lineage, str(serial), "snapshot" if base_serial is None else str(base_serial))
+
+
+def check_head(head: Head, statement: Statement, floor: Floor | None) -> None:
+    """Return if `head` may follow `floor` (None: the booth holds nothing of this feed).
+
+    Raises:
+        ForeignLineage: the top-level targets do not name the head's lineage.
+        Older: its serial is below the floor's, in the same lineage.
+        Shrunken: it is empty, or holds less than the floor accounts for, without a signed statement.
+    """
+    if statement.feed != head.feed or statement.lineage != head.lineage:
+        raise ForeignLineage(f"Feed {head.feed} comes with lineage {head.lineage}, which is not the signed one.")
+    follows = floor is not None and floor.lineage == head.lineage
+    if follows and floor is not None and head.serial < floor.serial:
+        raise Older(f"Feed {head.feed} comes with serial {head.serial}; {floor.serial} was accepted before.")
+    if head.serial in statement.may_shrink_at:
+        return
+    if head.count == 0:
+        raise Shrunken(f"Feed {head.feed} serial {head.serial} is empty.")
+    if follows and floor is not None and head.count + head.removed < floor.count + floor.removed:
+        raise Shrunken(f"Feed {head.feed} serial {head.serial} lost notices that it does not count as removed.")
+
+
+def way(head: Head, floor: Floor | None) -> tuple[Payload, ...]:
+    """The payloads that lead from `floor` to `head`, in order: the cheaper of the deltas' chain and the snapshot.
+
+    Empty where the booth already holds the head's serial.
+    """
+    if floor is None or floor.lineage != head.lineage:
+        return (head.snapshot,)
+    if floor.serial == head.serial:
+        return ()
+    by_base = {delta.base_serial: delta for delta in head.deltas}
+    chain: list[Payload] = []
+    serial = floor.serial
+    while serial != head.serial:
+        step = by_base.get(serial)
+        if step is None or step.serial <= serial:
+            return (head.snapshot,)
+        chain.append(step)
+        serial = step.serial
+    if sum(step.length for step in chain) >= head.snapshot.length:
+        return (head.snapshot,)
+    return tuple(chain)

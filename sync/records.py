@@ -1,0 +1,381 @@
+"""The structs that cross a wire or are kept in a file, and the names of the files they travel in.
+
+Everything here is frozen and refuses unknown fields. Dates of persons are partial ISO 8601 (`YYYY`, `YYYY-MM`,
+`YYYY-MM-DD`); moments are UTC, ISO 8601 with `Z`; countries of notices are ISO 3166-1 alpha-2 or INTERPOL's
+special codes (914, 916, 922, UNK).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final, Literal
+
+import msgspec
+
+BOOTH_ID: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{1,31}")
+FEED_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+# Where things lie in a publication, on a stick and in `spool/in`: the same layout everywhere.
+METADATA_FOLDER: Final = "metadata"
+TARGETS_FOLDER: Final = "targets"
+KEYS_FOLDER: Final = "keys"
+TIMESTAMP_FILE: Final = "timestamp.json"
+WELCOME_FILE: Final = "welcome.json"
+HQ_KEYS_TARGET: Final = "hq/keys.json"
+SIGNED_AT_FIELD: Final = "signed_at"
+
+
+def head_target(feed: str) -> str:
+    """TUF target path of a feed's head."""
+    return f"feed/{feed}/head.json"
+
+
+def statement_target(feed: str) -> str:
+    """TUF target path of the top-level targets' statement on a feed."""
+    return f"statements/{feed}.json"
+
+
+def key_file(feed: str, epoch: int, booth: str) -> str:
+    """Path of the content key of one epoch, sealed for one booth; no TUF target (design: Feed)."""
+    return f"{KEYS_FOLDER}/{feed}/{epoch}/{booth}"
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A frozen struct that refuses fields it does not know."""
+
+
+def encode(record: Record) -> bytes:
+    """The one byte form of a record: JSON, fields in the order of the class, defaults left out."""
+    return msgspec.json.encode(record)
+
+
+# --- notices -------------------------------------------------------------------------------------------------
+
+Tier = Literal["rn", "red", "green", "blue", "yellow", "black", "orange", "purple", "un"]
+NameKind = Literal["main", "at_birth", "good_alias", "low_alias"]
+Sex = Literal["M", "F", "U"]
+
+
+class PersonName(Record, frozen=True, kw_only=True):
+    """One spelling of a person's name; the original script is a spelling of its own."""
+
+    kind: NameKind = "main"
+    surname: str | None = None
+    given: str | None = None
+    original_script: bool = False
+
+
+class IdentityDocument(Record, frozen=True, kw_only=True):
+    """A document of the notice's subject (TDAWN), not a stolen one."""
+
+    number: str
+    type: str | None = None
+    country: str | None = None
+
+
+class Description(Record, frozen=True, kw_only=True):
+    """What an officer at second line compares with the person before them."""
+
+    height_m: float | None = None
+    weight_kg: float | None = None
+    eyes: tuple[str, ...] = ()
+    hair: tuple[str, ...] = ()
+    marks: str | None = None
+    languages: tuple[str, ...] = ()
+    profession: str | None = None
+
+
+class Notice(Record, frozen=True, kw_only=True):
+    """A notice as booths keep it; restrictions stay at headquarters, since they decide the feed."""
+
+    entity_id: str
+    tier: Tier
+    names: tuple[PersonName, ...]
+    sex: Sex = "U"
+    births: tuple[str, ...] = ()
+    nationalities: tuple[str, ...] = ()
+    birth_country: str | None = None
+    birth_place: str | None = None
+    documents: tuple[IdentityDocument, ...] = ()
+    description: Description = Description()
+    purposes: tuple[str, ...] = ()
+    summary: str | None = None
+    materials: tuple[str, ...] = ()
+    charges: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    issuer: str | None = None
+    handling: str | None = None
+    published_at: str | None = None
+    expires_at: str | None = None
+
+
+class ListedDocument(Record, frozen=True, kw_only=True):
+    """A stolen, lost or revoked document (SLTD): no person belongs to it."""
+
+    number: str
+    issuing_country: str
+    document_type: str
+    fraud_type: str
+
+
+# --- the feed ------------------------------------------------------------------------------------------------
+
+
+class PutNotice(Record, frozen=True, kw_only=True, tag_field="op", tag="notice"):
+    notice: Notice
+
+
+class RemoveNotice(Record, frozen=True, kw_only=True, tag_field="op", tag="remove_notice"):
+    entity_id: str
+
+
+class PutListed(Record, frozen=True, kw_only=True, tag_field="op", tag="listed"):
+    document: ListedDocument
+
+
+class RemoveListed(Record, frozen=True, kw_only=True, tag_field="op", tag="remove_listed"):
+    number: str
+    issuing_country: str
+    document_type: str
+
+
+Operation = PutNotice | RemoveNotice | PutListed | RemoveListed
+
+
+class PayloadHeader(Record, frozen=True, kw_only=True):
+    """First line of a payload: which step of which feed the lines behind it are."""
+
+    feed: str
+    lineage: str
+    serial: int
+    base_serial: int | None = None  # None: a snapshot
+    lines: int = 0
+
+
+class Payload(Record, frozen=True, kw_only=True):
+    """A snapshot or delta as the head names it; `path` is a TUF target."""
+
+    path: str
+    serial: int
+    base_serial: int | None = None
+    length: int
+    sha256: str
+
+
+class Head(Record, frozen=True, kw_only=True):
+    """What a feed holds now, signed by its bureau's online key.
+
+    `count` is the number of notices and listed documents after `serial`, `removed` the running total of removals:
+    their sum falls only with a statement of the top-level targets.
+    """
+
+    feed: str
+    lineage: str
+    serial: int
+    epoch: int
+    count: int
+    removed: int
+    content_key_sha256: str
+    snapshot: Payload
+    deltas: tuple[Payload, ...] = ()
+    published_at: str
+
+
+class Statement(Record, frozen=True, kw_only=True):
+    """The top-level targets' word on one feed: its lineage, and the serials at which it may shrink."""
+
+    feed: str
+    lineage: str
+    may_shrink_at: tuple[int, ...] = ()
+
+
+class SealPublic(Record, frozen=True, kw_only=True):
+    """Public halves of an MLKEM768_X25519 key: 1,184 and 32 bytes."""
+
+    mlkem: bytes
+    x25519: bytes
+
+    @property
+    def key_id(self) -> str:
+        """16 hexadecimal digits that name this key."""
+        return hashlib.sha256(self.mlkem + self.x25519).hexdigest()[:16]
+
+
+class HqKeys(Record, frozen=True, kw_only=True):
+    """Headquarters' keys for alerts, a target of the top-level role."""
+
+    receipt: bytes  # Ed25519, 32 bytes
+    seal: SealPublic
+
+
+# --- enrolment -----------------------------------------------------------------------------------------------
+
+
+class Enrolment(Record, frozen=True, kw_only=True):
+    """`BOOTH.enrol`: the public side of a booth's keys; `proof` signs the rest."""
+
+    booth: str
+    country: str
+    signing: bytes  # Ed25519, 32 bytes
+    seal: SealPublic
+    certificate_request: str  # PEM, for the link's TLS client certificate
+    proof: bytes = b""
+
+
+class Welcome(Record, frozen=True, kw_only=True):
+    """Headquarters' answer to an enrolment; the booth's configuration pins `root_sha256`."""
+
+    booth: str
+    root: bytes
+    root_sha256: str
+    certificate: str  # PEM, signed by the booths' certificate authority
+    authority: str  # PEM of that authority
+
+
+# --- alerts and health ---------------------------------------------------------------------------------------
+
+AlertKind = Literal["notice_hit", "listed_document", "radiation_alarm", "person_and_radiation", "exercise"]
+Urgency = Literal["urgent", "routine"]
+
+
+class Moment(Record, frozen=True, kw_only=True):
+    """When something happened, by both clocks, and whether the wall clock may be believed."""
+
+    wall: str
+    monotonic_s: float
+    trusted: bool
+
+
+class Place(Record, frozen=True, kw_only=True):
+    """Where the booth stands."""
+
+    booth: str
+    country: str
+    crossing_point: str
+    lane: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class PersonAsRead(Record, frozen=True, kw_only=True):
+    """The traveller as document or officer gave them; `zone` is the raw zone, kept even where it was repaired."""
+
+    source: Literal["zone", "manual"]
+    surname: str | None = None
+    given: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    nationality: str | None = None
+    document_number: str | None = None
+    issuing_state: str | None = None
+    zone: tuple[str, ...] = ()
+    repaired: bool = False
+
+
+class MatchReason(Record, frozen=True, kw_only=True):
+    """One field's part in a match: both sides as written, why they meet, and the points it added or took."""
+
+    field: str
+    query: str
+    candidate: str
+    why: str
+    points: float
+
+
+class MatchedNotice(Record, frozen=True, kw_only=True):
+    entity_id: str
+    tier: Tier
+    grade: Literal["possible", "strong"]
+    score: float
+    reasons: tuple[MatchReason, ...] = ()
+
+
+class MatchedDocument(Record, frozen=True, kw_only=True):
+    """A listed document that was presented; `sure` is false where the number had to be repaired."""
+
+    number: str
+    issuing_country: str
+    document_type: str
+    fraud_type: str
+    sure: bool = True
+
+
+class ChannelSummary(Record, frozen=True, kw_only=True):
+    """One channel of an occupancy: the highest interval and what it stood against."""
+
+    channel: Literal["gamma", "neutron"]
+    alarm: bool
+    peak: float
+    interval_s: float
+    background_cps: float | None = None
+    panels: tuple[int, ...] = ()
+
+
+class RadiationSummary(Record, frozen=True, kw_only=True):
+    detector: str
+    health: str
+    occupancy: str | None = None
+    duration_s: float | None = None
+    channels: tuple[ChannelSummary, ...] = ()
+
+
+class FeedState(Record, frozen=True, kw_only=True):
+    """Which word of headquarters a verdict was given on."""
+
+    feed: str
+    lineage: str
+    serial: int
+
+
+class Alert(Record, frozen=True, kw_only=True, tag_field="record", tag="alert"):
+    """One alert as the CCC reads it. `follows` names an earlier alert of the same crossing."""
+
+    id: str
+    kind: AlertKind
+    urgency: Urgency
+    at: Moment
+    place: Place
+    verdict: str
+    crossing: str
+    follows: str | None = None
+    person: PersonAsRead | None = None
+    notices: tuple[MatchedNotice, ...] = ()
+    listed: tuple[MatchedDocument, ...] = ()
+    radiation: RadiationSummary | None = None
+    mirror: tuple[FeedState, ...] = ()
+    mirror_age_s: float | None = None
+
+
+class HealthChange(Record, frozen=True, kw_only=True, tag_field="record", tag="health"):
+    """A part of the booth changed its state; carries no person."""
+
+    id: str
+    at: Moment
+    place: Place
+    part: str
+    was: str
+    now: str
+    detail: str = ""
+
+
+class ChainEntry(Record, frozen=True, kw_only=True):
+    """A link of the alert chain: `previous` is the hash of the entry before it (sixty-four zeros at the first)."""
+
+    sequence: int
+    previous: str
+    body: Alert | HealthChange
+
+    def digest(self) -> str:
+        """SHA-256 over the chain's domain and this entry's bytes, in hexadecimal."""
+        return hashlib.sha256(b"failsafe-edge/chain/1\0" + encode(self)).hexdigest()
+
+
+class SearchLine(Record, frozen=True, kw_only=True):
+    """One line of the search log: who asked when on which word of HQ, never about whom."""
+
+    at: str
+    lane: str
+    shift: str
+    mirror: tuple[FeedState, ...]
+    verdict: str
