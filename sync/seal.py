@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 
 from failsafe.sync.errors import NotForThisBooth, Truncated, Unsigned
-from failsafe.sync.records import SealPublic
+from failsafe.sync.records import Enrolment, SealPublic, encode
 
 PROTOCOL: Final = "failsafe-edge/1"
 CONTENT_MAGIC: Final = b"FSE1"
@@ -119,6 +120,21 @@ def verify(public: bytes, signature: bytes, domain: str, *parts: bytes) -> None:
 def signing_public(secret: bytes) -> bytes:
     """The 32-byte Ed25519 public key of a 32-byte seed."""
     return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def enrolment_bytes(enrolment: Enrolment) -> bytes:
+    """What the proof of an enrolment signs: the record without its proof."""
+    return encode(msgspec.structs.replace(enrolment, proof=b""))
+
+
+def prove_enrolment(enrolment: Enrolment, secret: bytes) -> bytes:
+    """The proof that who asks for enrolment holds the signing key: a signature over the rest of the record."""
+    return sign(secret, "enrolment", enrolment_bytes(enrolment))
+
+
+def check_enrolment(enrolment: Enrolment) -> None:
+    """Return if the enrolment's proof holds; raises Unsigned otherwise."""
+    verify(enrolment.signing, enrolment.proof, "enrolment", enrolment_bytes(enrolment))
 
 
 def new_content_key() -> bytes:

@@ -1,0 +1,319 @@
+"""The booth's configuration: `booth.toml`, read strictly.
+
+Every fault of a file is found in one go, each with its line, its key and, for a word that is not known, the nearest
+one that is. Defaults stand here and nowhere else; docs/configuration.md explains each key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+
+import msgspec
+
+from failsafe.drivers.driver import LineSettings, built_in
+from failsafe.sync.records import BOOTH_ID, FEED_ID
+
+DEFAULT_PATH: Final = Path("/etc/failsafe/booth.toml")
+_MAX_BYTES: Final = 256 * 1024
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class BoothTable(_Table, frozen=True, kw_only=True):
+    """`[booth]`: who and where this booth is; every alert carries it."""
+
+    id: Annotated[str, msgspec.Meta(pattern=f"^{BOOTH_ID.pattern}$")]
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    crossing_point: Word
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    telephone: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class HqTable(_Table, frozen=True, kw_only=True):
+    """`[hq]`: whom this booth believes. `root_sha256` is printed by `failsafe-hq booths enrol`."""
+
+    root_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    feeds: tuple[Annotated[str, msgspec.Meta(pattern=f"^{FEED_ID.pattern}$")], ...] = ("base",)
+
+
+class FoldersTable(_Table, frozen=True, kw_only=True):
+    """`[folders]`: `keys` empty means the folder systemd gives in CREDENTIALS_DIRECTORY."""
+
+    state: str = "/var/lib/failsafe"
+    spool: str = "/var/spool/failsafe"
+    keys: str = ""
+
+
+class PageTable(_Table, frozen=True, kw_only=True):
+    """`[page]`: the officer's page, on loopback only."""
+
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8600
+    shift: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class CoreTable(_Table, frozen=True, kw_only=True):
+    """`[core]`: how the command line reaches the running core."""
+
+    socket: str = "/run/failsafe/core.sock"
+
+
+class MirrorTable(_Table, frozen=True, kw_only=True):
+    """`[mirror]`: how old the notices may be; the law's 24 and 48 hours can only be shortened."""
+
+    stale_after_h: Annotated[float, msgspec.Meta(gt=0, le=24)] = 24.0
+    expired_after_h: Annotated[float, msgspec.Meta(gt=0, le=48)] = 48.0
+
+
+class LaneTable(_Table, frozen=True, kw_only=True):
+    """`[[lanes]]`: one traveller at a time passes here.
+
+    `radiation` "none" declares that the lane has no detector; headquarters sees each change of it. The window says
+    how long before and after the document an occupancy still belongs to the crossing.
+    """
+
+    name: Word
+    radiation: Literal["portal", "none"] = "portal"
+    window_before_s: Seconds = 20.0
+    window_after_s: Seconds = 30.0
+    close_after_s: Seconds = 120.0
+
+
+class DeviceTable(_Table, frozen=True, kw_only=True):
+    """`[[readers]]` and `[[portals]]`: a device on a serial line; line settings default to the driver's own."""
+
+    name: Word
+    lane: Word
+    driver: Word
+    port: Annotated[str, msgspec.Meta(min_length=1)]
+    baud: Annotated[int, msgspec.Meta(ge=300, le=4_000_000)] | None = None
+    byte_size: Literal[7, 8] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stop_bits: Literal[1, 2] | None = None
+
+    def line(self, usual: LineSettings) -> LineSettings:
+        """The line's settings: what the file says, else the driver's."""
+        return LineSettings(
+            baud=self.baud or usual.baud,
+            byte_size=self.byte_size or usual.byte_size,
+            parity=self.parity or usual.parity,
+            stop_bits=self.stop_bits or usual.stop_bits,
+        )
+
+
+class Configuration(_Table, frozen=True, kw_only=True):
+    """A whole `booth.toml`."""
+
+    booth: BoothTable
+    hq: HqTable
+    lanes: Annotated[tuple[LaneTable, ...], msgspec.Meta(min_length=1)]
+    folders: FoldersTable = FoldersTable()
+    page: PageTable = PageTable()
+    core: CoreTable = CoreTable()
+    mirror: MirrorTable = MirrorTable()
+    readers: tuple[DeviceTable, ...] = ()
+    portals: tuple[DeviceTable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a configuration: `line` is 1-based, 0 where no line can be named."""
+
+    line: int
+    key: str
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"line {self.line or '?'}, {self.key}: {self.what} {self.advice}"
+
+
+class ConfigurationRefused(Exception):
+    """A `booth.toml` cannot be used; `faults` are all that were found."""
+
+    def __init__(self, path: Path, faults: Sequence[Fault]) -> None:
+        self.path = path
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
+
+
+def load(path: Path) -> Configuration:
+    """The configuration in `path`.
+
+    Raises:
+        ConfigurationRefused: with every fault of the file.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        advice = "Give the file with --config FILE; docs/booth.toml is a sample to start from."
+        raise ConfigurationRefused(path, [Fault(0, "file", f"{error.strerror}.", advice)]) from error
+    if len(text) > _MAX_BYTES:
+        raise ConfigurationRefused(path, [Fault(0, "file", "is over 256 KiB.", "This is not a booth.toml.")])
+    return parse(text, path)
+
+
+def parse(text: bytes, path: Path) -> Configuration:
+    """The configuration that `text` spells; `path` is for the faults' words only.
+
+    Raises:
+        ConfigurationRefused: with every fault of the text.
+    """
+    try:
+        tree = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        where = re.search(r"line (\d+)", str(error))
+        line = int(where.group(1)) if where else 0
+        raise ConfigurationRefused(
+            path, [Fault(line, "TOML", f"{error}.", "Correct the line; strings stand in double quotes.")]
+        ) from error
+    lines = text.decode("utf-8").splitlines()
+    faults = [_named(fault, lines) for fault in _unknown_keys(tree, Configuration, ())]
+    if not faults:
+        try:
+            configuration = msgspec.convert(tree, Configuration)
+        except msgspec.ValidationError as error:
+            faults = [_named(_wrong_value(str(error)), lines)]
+        else:
+            faults = [_named(fault, lines) for fault in _contradictions(configuration)]
+            if not faults:
+                return configuration
+    raise ConfigurationRefused(path, sorted(faults, key=lambda fault: fault.line))
+
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A fault before its line is looked up."""
+
+    path: KeyPath
+    what: str
+    advice: str
+
+
+def _unknown_keys(tree: Mapping[str, Any], table: Any, path: KeyPath) -> Iterator[_Found]:
+    """Every key of `tree` that `table` (a struct class) does not have, at any depth."""
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
+    for key, value in tree.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(fields))}."
+            yield _Found((*path, key), f"`{key}` is not known here.", hint)
+            continue
+        inner = _struct_of(fields[key])
+        if inner is None:
+            continue
+        if isinstance(value, Mapping):
+            yield from _unknown_keys(value, inner, (*path, key))
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    yield from _unknown_keys(item, inner, (*path, key, number))
+
+
+def _struct_of(annotation: Any) -> Any:
+    """The struct class inside `Annotated[tuple[X, ...], ...]`, `tuple[X, ...]` or `X`; None if there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    if get_origin(annotation) in (tuple, Annotated):
+        return _struct_of(get_args(annotation)[0])
+    return None
+
+
+def _wrong_value(message: str) -> _Found:
+    """A fault from msgspec's words, such as "Expected `int`, got `str` - at `$.page.port`"."""
+    what, _, where = message.partition(" - at `$")
+    steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
+    path: KeyPath = tuple(name or int(number) for name, number in steps)
+    missing = re.search(r"missing required field `(\w+)`", what)
+    if missing:
+        return _Found((*path, missing.group(1)), "is missing.", "Add it; docs/configuration.md says what it is.")
+    return _Found(path, f"{what}.", "Correct the value; docs/configuration.md says what it may be.")
+
+
+def _contradictions(configuration: Configuration) -> Iterator[_Found]:
+    """What each table allows alone and the whole does not."""
+    if configuration.mirror.stale_after_h > configuration.mirror.expired_after_h:
+        yield _Found(("mirror", "stale_after_h"), "is later than expired_after_h.", "Make it the shorter one.")
+    lanes = [lane.name for lane in configuration.lanes]
+    yield from _repeated(("lanes",), lanes)
+    devices = [device.name for device in (*configuration.readers, *configuration.portals)]
+    yield from _repeated(("readers",), devices)
+    known = {driver.name: driver for driver in built_in()}
+    for kind, role, tables in (
+        ("readers", "document", configuration.readers),
+        ("portals", "radiation", configuration.portals),
+    ):
+        for number, device in enumerate(tables):
+            where: KeyPath = (kind, number)
+            if device.lane not in lanes:
+                yield _Found((*where, "lane"), f"there is no lane `{device.lane}`.", _nearest(device.lane, lanes))
+            fitting = [name for name, driver in known.items() if driver.role == role]
+            if device.driver not in fitting:
+                yield _Found(
+                    (*where, "driver"),
+                    f"`{device.driver}` is no driver for {kind}.",
+                    _nearest(device.driver, fitting),
+                )
+    guarded = {portal.lane for portal in configuration.portals}
+    for number, lane in enumerate(configuration.lanes):
+        if lane.radiation == "none" and lane.name in guarded:
+            yield _Found(
+                ("lanes", number, "radiation"),
+                f"lane `{lane.name}` declares no detector and has a portal.",
+                'Set radiation = "portal", or take the portal out.',
+            )
+
+
+def _repeated(path: KeyPath, names: Sequence[str]) -> Iterator[_Found]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield _Found((*path, "name"), f"`{name}` is given twice.", "Each name stands once; rename one of them.")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    return f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known) or 'none'}."
+
+
+def _named(found: _Found, lines: Sequence[str]) -> Fault:
+    """The fault with the line where its key, or else its table, stands."""
+    key = ".".join(str(step + 1) if isinstance(step, int) else step for step in found.path) or "file"
+    return Fault(_line_of(found.path, lines), key, found.what, found.advice)
+
+
+def _line_of(path: KeyPath, lines: Sequence[str]) -> int:
+    """The 1-based line of the last step of `path` that can be found; 0 if none can."""
+    at = 0
+    table = 0
+    for position, step in enumerate(path):
+        if isinstance(step, int):
+            continue
+        following = path[position + 1] if position + 1 < len(path) else 0
+        nth = following if isinstance(following, int) else 0
+        header = re.compile(rf"^\s*\[\[?\s*{re.escape(step)}\s*\]?\]")
+        headers = [number for number, line in enumerate(lines, 1) if header.match(line)]
+        if headers:
+            at = table = headers[min(nth, len(headers) - 1)]
+            continue
+        key = re.compile(rf"^\s*{re.escape(step)}\s*=")
+        for number in range(table + 1, len(lines) + 1):
+            if number > table and table and re.match(r"^\s*\[", lines[number - 1]):
+                break
+            if key.match(lines[number - 1]):
+                at = number
+                break
+    return at

@@ -1,0 +1,149 @@
+"""The booth's own keys: made once on the device, read at each start, never shown.
+
+`mirror.key` and `ledger.key` open the two databases (32 bytes), `signing.key` signs alerts (Ed25519 seed, 32 bytes),
+`sealing.key` opens what headquarters seals for this booth (ML-KEM seed and X25519, 96 bytes). The link's TLS key lies
+in a folder of its own, since the link may hold nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from failsafe.sync import seal
+from failsafe.sync.records import Enrolment
+from failsafe.sync.seal import SEAL_SECRET_LENGTH, SealSecret
+
+_LENGTHS: Final = {
+    "mirror.key": 32,
+    "ledger.key": 32,
+    "signing.key": 32,
+    "sealing.key": SEAL_SECRET_LENGTH,
+}
+LINK_KEY: Final = "link-tls.key"
+
+
+class KeysRefused(Exception):
+    """The booth's keys cannot be used; the text says which and what to do, never what they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoothKeys:
+    """The core's four keys; `repr` shows none of them."""
+
+    mirror: bytes
+    ledger: bytes
+    signing: bytes
+    sealing: SealSecret
+
+    def __repr__(self) -> str:
+        return "BoothKeys(...)"
+
+
+def folder(configured: str) -> Path:
+    """Where the keys lie: what the configuration says, else what systemd gives the service.
+
+    Raises:
+        KeysRefused: neither says.
+    """
+    named = configured or os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not named:
+        raise KeysRefused(
+            "No folder of keys: set `keys` in [folders], or start the service by systemd, which sets "
+            "CREDENTIALS_DIRECTORY from the unit's LoadCredentialEncrypted."
+        )
+    return Path(named)
+
+
+def load(place: Path) -> BoothKeys:
+    """The keys in `place`.
+
+    Raises:
+        KeysRefused: one is missing, unreadable, of the wrong length, or open to other users.
+    """
+    found = {name: _read(place / name, length) for name, length in _LENGTHS.items()}
+    return BoothKeys(
+        mirror=found["mirror.key"],
+        ledger=found["ledger.key"],
+        signing=found["signing.key"],
+        sealing=SealSecret(found["sealing.key"]),
+    )
+
+
+def _read(path: Path, length: int) -> bytes:
+    try:
+        key = path.read_bytes()
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise KeysRefused(f"Key {path} is missing: make the keys with `failsafe keys init`.") from error
+    except OSError as error:
+        raise KeysRefused(f"Key {path} cannot be read ({error.strerror}): check its owner and mode.") from error
+    if len(key) != length:
+        raise KeysRefused(
+            f"Key {path} has {len(key)} bytes, not {length}: put back the file that `failsafe keys init` made; "
+            "new keys need a new enrolment and a new mirror."
+        )
+    if mode & 0o077:
+        raise KeysRefused(f"Key {path} is open to other users: chmod 600 it, and think of it as known.")
+    return key
+
+
+def make(place: Path, booth: str, country: str) -> Enrolment:
+    """New keys in `place` (mode 0700, files 0600), and the enrolment that headquarters needs of them.
+
+    Raises:
+        KeysRefused: there are keys already, or the folder cannot be written.
+    """
+    present = [name for name in (*_LENGTHS, LINK_KEY) if (place / name).exists()]
+    if present:
+        raise KeysRefused(
+            f"{place} already holds {', '.join(present)}; nothing was changed. Move them away first, if this booth "
+            "is to be enrolled anew: its mirror and ledger cannot be opened without them."
+        )
+    fresh = {name: secrets.token_bytes(length) for name, length in _LENGTHS.items()}
+    tls = ec.generate_private_key(ec.SECP256R1())
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, key in fresh.items():
+            _write_private(place / name, key)
+        _write_private(
+            place / LINK_KEY,
+            tls.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+    except OSError as error:
+        raise KeysRefused(f"The keys cannot be written to {place} ({error.strerror}): check the folder.") from error
+    return _enrolment(booth, country, fresh["signing.key"], SealSecret(fresh["sealing.key"]), tls)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _enrolment(
+    booth: str, country: str, signing: bytes, sealing: SealSecret, tls: ec.EllipticCurvePrivateKey
+) -> Enrolment:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, booth)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(tls, hashes.SHA256())
+    unsigned = Enrolment(
+        booth=booth,
+        country=country,
+        signing=seal.signing_public(signing),
+        seal=sealing.public(),
+        certificate_request=request.public_bytes(serialization.Encoding.PEM).decode("ascii"),
+    )
+    return msgspec.structs.replace(unsigned, proof=seal.prove_enrolment(unsigned, signing))

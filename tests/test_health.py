@@ -1,0 +1,87 @@
+"""The age rule and the coalescing of health changes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from failsafe.agent.health import COALESCE_S, Change, Chronicle, HealthBook, mirror_age_s, mirror_state
+
+HOUR = 3600.0
+SIGNED = 1_790_000_000.0
+
+
+def state(age: float | None, *, held: bool = True) -> str:
+    return mirror_state(held=held, age_s=age, stale_after_s=24 * HOUR, expired_after_s=48 * HOUR)
+
+
+def test_age_is_the_wall_clocks_when_it_is_the_older() -> None:
+    chronicle = Chronicle.accepted(SIGNED).lived(60, SIGNED + 5 * HOUR)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + 5 * HOUR) == 5 * HOUR
+
+
+def test_age_is_the_time_lived_when_the_wall_clock_was_held_back() -> None:
+    chronicle = Chronicle.accepted(SIGNED)
+    for _ in range(30):  # thirty hours by the monotonic clock while the wall clock stands still
+        chronicle = chronicle.lived(HOUR, SIGNED + 10)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + 10) == 30 * HOUR
+
+
+def test_a_clock_behind_what_was_written_down_makes_the_age_unknown() -> None:
+    chronicle = Chronicle.accepted(SIGNED).lived(HOUR, SIGNED + HOUR)
+    assert mirror_age_s(SIGNED, chronicle, 0.0) is None
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + HOUR - 60) is None
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + HOUR - 1) == HOUR  # a slew
+
+
+def test_a_clock_set_to_2040_and_back_heals_with_the_next_signed_timestamp() -> None:
+    far = SIGNED + 14 * 365 * 24 * HOUR
+    chronicle = Chronicle.accepted(SIGNED).lived(60, far)
+    assert state(mirror_age_s(SIGNED, chronicle, far)) == "EXPIRED"
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + HOUR) is None
+    newer = SIGNED + HOUR
+    chronicle = Chronicle.accepted(newer)
+    assert mirror_age_s(newer, chronicle, newer + 30) == 30
+
+
+def test_no_timestamp_is_no_age() -> None:
+    assert mirror_age_s(None, Chronicle(), SIGNED) is None
+
+
+def test_states_at_their_limits() -> None:
+    assert state(24 * HOUR) == "FRESH"
+    assert state(24 * HOUR + 1) == "STALE"
+    assert state(48 * HOUR) == "STALE"
+    assert state(48 * HOUR + 1) == "EXPIRED"
+    assert state(None) == "UNKNOWN"
+    assert state(0.0, held=False) == "EMPTY"
+
+
+@given(st.lists(st.tuples(st.floats(-100, 5000), st.floats(0, 4e9)), max_size=30), st.floats(0, 4e9))
+def test_the_age_never_falls_below_what_was_lived(steps: list[tuple[float, float]], wall: float) -> None:
+    chronicle = Chronicle.accepted(SIGNED)
+    lived = 0.0
+    for seconds, shown in steps:
+        chronicle = chronicle.lived(seconds, shown)
+        lived += max(0.0, seconds)
+    age = mirror_age_s(SIGNED, chronicle, wall)
+    assert age is None or age >= lived
+
+
+def test_a_change_is_recorded_once() -> None:
+    book = HealthBook()
+    book.observe("portal-1", "OK")
+    assert book.due(0.0) == (Change("portal-1", "unknown", "OK"),)
+    book.observe("portal-1", "OK")
+    assert book.due(100.0) == ()
+
+
+def test_flapping_is_coalesced_and_its_last_state_is_kept() -> None:
+    book = HealthBook()
+    book.observe("portal-1", "OK")
+    book.due(0.0)
+    for second in range(1, 20):
+        book.observe("portal-1", "LINK_DOWN" if second % 2 else "OK", "no bytes")
+        assert book.due(float(second)) == ()
+    assert book.due(COALESCE_S) == (Change("portal-1", "OK", "LINK_DOWN", "no bytes"),)
+    assert book.state("portal-1") == "LINK_DOWN"
