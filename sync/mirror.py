@@ -1,0 +1,392 @@
+"""The mirror: what headquarters' feeds hold, in an encrypted file, with the floor below which nothing is accepted.
+
+A step of a feed is one transaction: its rows, the feed's lineage and serial, the raw TUF metadata that vouches for
+it, and the names derived from its notices. After a crash the mirror is at the old step or the new one, whole.
+A mirror that is missing or empty has no feeds. That never means that there are no notices.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from failsafe.sync.errors import Malformed, Older, StoreDamaged
+from failsafe.sync.feed import Change, Floor
+from failsafe.sync.records import (
+    IdentityDocument,
+    ListedDocument,
+    Notice,
+    Operation,
+    PutListed,
+    PutNotice,
+    RemoveListed,
+    RemoveNotice,
+    encode,
+)
+from failsafe.sync.store import Migrations, Store, StoreSettings
+from failsafe.sync.store import set_aside as _set_aside
+
+SETTINGS: Final = StoreSettings(purge=True)
+_NOTICE: Final = msgspec.json.Decoder(Notice)
+_NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
+_LISTED: Final = "number, country, type, fraud"
+
+
+@dataclass(frozen=True, slots=True)
+class NameRow:
+    """One spelling of a notice's name as the index wants it: the caller derives it, the mirror only keeps it.
+
+    Args:
+        entity_id: of the notice it was derived from.
+        tokens: folded tokens with a space between them.
+        kind: what sort of name it is (`main`, `good_alias`, ...).
+    """
+
+    entity_id: str
+    tokens: str
+    kind: str
+
+
+Derive = Callable[[Notice], Iterable[NameRow]]
+
+
+class NameLine(NamedTuple):
+    """A derived name with what the index keeps of its notice; `births` are partial ISO 8601 dates."""
+
+    entity_id: str
+    tier: str
+    tokens: str
+    kind: str
+    births: tuple[str, ...]
+    sex: str
+
+
+class Counts(NamedTuple):
+    """What the mirror holds, over all feeds."""
+
+    notices: int
+    listed: int
+    names: int
+
+
+MIGRATIONS: Final = Migrations("mirror")
+
+
+@MIGRATIONS()
+def first_tables(tables: Any) -> None:  # noqa: ANN401
+    """Bodies lie apart from what the index reads at start, so that the start decrypts no body."""
+    for statement in (
+        "CREATE TABLE feed (feed TEXT PRIMARY KEY, lineage TEXT NOT NULL, serial INTEGER NOT NULL,"
+        " epoch INTEGER NOT NULL, count INTEGER NOT NULL, removed INTEGER NOT NULL) STRICT",
+        "CREATE TABLE trusted (file TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT",
+        "CREATE TABLE word (id INTEGER PRIMARY KEY CHECK (id = 1), signed_at REAL, edition TEXT) STRICT",
+        "INSERT INTO word (id) VALUES (1)",
+        "CREATE TABLE notice (id INTEGER PRIMARY KEY, feed TEXT NOT NULL REFERENCES feed, entity_id TEXT NOT NULL,"
+        " tier TEXT NOT NULL, sex TEXT NOT NULL, births TEXT NOT NULL, UNIQUE (entity_id, feed)) STRICT",
+        "CREATE INDEX notice_of_feed ON notice (feed)",
+        "CREATE TABLE body (notice INTEGER PRIMARY KEY REFERENCES notice ON DELETE CASCADE,"
+        " bytes BLOB NOT NULL) STRICT",
+        "CREATE TABLE name (notice INTEGER NOT NULL REFERENCES notice ON DELETE CASCADE, place INTEGER NOT NULL,"
+        " tokens TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (notice, place)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE document (notice INTEGER NOT NULL REFERENCES notice ON DELETE CASCADE, place INTEGER NOT NULL,"
+        " folded TEXT NOT NULL, country TEXT, PRIMARY KEY (notice, place)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX document_by_number ON document (folded)",
+        "CREATE TABLE listed (feed TEXT NOT NULL REFERENCES feed, number TEXT NOT NULL, country TEXT NOT NULL,"
+        " type TEXT NOT NULL, fraud TEXT NOT NULL, folded TEXT NOT NULL,"
+        " PRIMARY KEY (feed, number, country, type)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX listed_by_number ON listed (folded)",
+    ):
+        tables.execute(statement)
+
+
+def fold_number(number: str) -> str:
+    """A document number as it is compared: upper case, letters A-Z and digits only."""
+    return _NOT_IN_A_NUMBER.sub("", number.upper())
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged mirror with its side files, so that a new one can be fetched; returns the new path.
+
+    Raises:
+        StoreBroken: it is not there, or its folder cannot be written.
+    """
+    return _set_aside(path)
+
+
+class Mirror:
+    """One connection to the mirror; it belongs to the thread that opened it. Readers and one writer may be open."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @classmethod
+    def open(cls, path: Path, key: bytes) -> Mirror:
+        """Open the mirror, or make an empty one without feeds.
+
+        Args:
+            path: its file.
+            key: 32 bytes.
+
+        Raises:
+            WrongKey: the key is another file's, or the file is damaged from its first page.
+            StoreDamaged: the file is damaged; set it aside.
+            StoreBroken: disk, folder, owner or mode forbid it.
+        """
+        return cls(Store.open(path, key, SETTINGS, MIGRATIONS))
+
+    def close(self) -> None:
+        """Close this connection."""
+        self._store.close()
+
+    def __enter__(self) -> Mirror:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- whose word is held ----------------------------------------------------------------------------------
+
+    def floors(self) -> dict[str, Floor]:
+        """Lineage, serial, count and removed of each feed held; empty where nothing was ever accepted."""
+        rows = self._store.rows("SELECT feed, lineage, serial, count, removed FROM feed ORDER BY feed")
+        return {feed: Floor(lineage, serial, count, removed) for feed, lineage, serial, count, removed in rows}
+
+    def epochs(self) -> dict[str, int]:
+        """The content key's epoch under which each feed was last read."""
+        return dict(self._store.rows("SELECT feed, epoch FROM feed ORDER BY feed"))
+
+    def held_metadata(self) -> dict[str, bytes]:
+        """The raw TUF files last accepted, by file name; every read of a publication starts from them."""
+        return {file: bytes(held) for file, held in self._store.rows("SELECT file, bytes FROM trusted ORDER BY file")}
+
+    def signed_at(self) -> float | None:
+        """When headquarters signed the last trusted timestamp, in UTC seconds since 1970; None: never."""
+        row = self._store.row("SELECT signed_at FROM word")
+        return None if row is None else row[0]
+
+    def holds_notices(self) -> bool:
+        """Whether an accepted feed put at least one notice here; if not, nobody may be cleared on this mirror."""
+        return self._store.row("SELECT 1 FROM notice LIMIT 1") is not None
+
+    def counts(self) -> Counts:
+        """How many notices, listed documents and derived names are held."""
+        row = self._store.row(
+            "SELECT (SELECT count(*) FROM notice), (SELECT count(*) FROM listed), (SELECT count(*) FROM name)"
+        )
+        return Counts(*row) if row else Counts(0, 0, 0)
+
+    def check(self) -> None:
+        """Read every page, then count every feed's rows against what its signed head said.
+
+        Raises:
+            StoreDamaged: something is not as it was written; set the mirror aside and fetch it anew.
+        """
+        self._store.check()
+        for feed, floor in self.floors().items():
+            if self._held(feed) != floor.count:
+                raise StoreDamaged(f"Feed {feed} does not hold the number of rows that its head was signed for.")
+
+    # --- what is asked of it ---------------------------------------------------------------------------------
+
+    def notice(self, entity_id: str) -> Notice | None:
+        """The notice, or None; where several feeds hold it, the nuclear tier wins, then the first feed by name."""
+        row = self._store.row(
+            "SELECT bytes FROM notice JOIN body ON body.notice = notice.id WHERE entity_id = ?"
+            " ORDER BY tier = 'rn' DESC, feed LIMIT 1",
+            (entity_id,),
+        )
+        return None if row is None else _NOTICE.decode(row[0])
+
+    def notices_by_document(self, number: str) -> tuple[Notice, ...]:
+        """The notices whose subject holds a document of this number, however it is spaced; each subject once."""
+        folded = fold_number(number)
+        if not folded:
+            return ()
+        subjects = self._store.rows(
+            "SELECT DISTINCT entity_id FROM document JOIN notice ON notice.id = document.notice WHERE folded = ?"
+            " ORDER BY entity_id",
+            (folded,),
+        )
+        found = (self.notice(entity_id) for (entity_id,) in list(subjects))
+        return tuple(notice for notice in found if notice is not None)
+
+    def listed(self, number: str) -> tuple[ListedDocument, ...]:
+        """The stolen, lost or revoked documents of this number, whichever country and type."""
+        folded = fold_number(number)
+        if not folded:
+            return ()
+        rows = self._store.rows(
+            f"SELECT DISTINCT {_LISTED} FROM listed WHERE folded = ? ORDER BY {_LISTED}",
+            (folded,),
+        )
+        return tuple(
+            ListedDocument(number=printed, issuing_country=country, document_type=sort, fraud_type=fraud)
+            for printed, country, sort, fraud in rows
+        )
+
+    def names(self) -> Iterator[NameLine]:
+        """Every derived name, streamed for the index's build at start; a notice in two feeds comes twice."""
+        for entity_id, tier, tokens, kind, births, sex in self._store.rows(
+            "SELECT entity_id, tier, tokens, kind, births, sex FROM name JOIN notice ON notice.id = name.notice"
+            " ORDER BY name.notice, name.place"
+        ):
+            yield NameLine(entity_id, tier, tokens, kind, tuple(births.split()), sex)
+
+    # --- how it changes --------------------------------------------------------------------------------------
+
+    def apply(self, change: Change, derive: Derive) -> None:
+        """Take one verified step of a feed, whole or not at all.
+
+        Args:
+            change: the step; `base_serial` None replaces the feed's whole content.
+            derive: makes the names that the index is to find a notice by.
+
+        Raises:
+            Older: a serial below the one held, in the same lineage.
+            Malformed: a delta that does not start at what is held, or a count that does not come out.
+            StoreBroken: the disk did not take it; what was held stays.
+        """
+        with self._store.transaction():
+            _check_base(change, self.floors().get(change.feed))
+            if change.base_serial is None:
+                self._empty(change.feed)
+            self._note_feed(change)
+            for operation in change.operations:
+                self._operate(change.feed, operation, derive)
+            held = self._held(change.feed)
+            if held != change.count:
+                raise Malformed(
+                    f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
+                )
+            self.acknowledge(change.metadata, change.signed_at)
+        # What was removed is still in the log until it is folded in; a reader may delay that to the next step.
+        self._store.fold_log()
+
+    def acknowledge(self, metadata: Mapping[str, bytes], signed_at: float) -> None:
+        """Keep newer trusted TUF files, and when the timestamp among them was signed.
+
+        A file that is not in `metadata` stays as it was held, so that no call can lower the floor by omission.
+
+        Args:
+            metadata: raw bytes by file name.
+            signed_at: UTC seconds since 1970.
+        """
+        with self._store.transaction():
+            for file, held in metadata.items():
+                self._store.run("INSERT OR REPLACE INTO trusted (file, bytes) VALUES (?, ?)", (file, held))
+            self._store.run("UPDATE word SET signed_at = ?", (signed_at,))
+
+    def edition(self) -> str | None:
+        """Which edition of the folding rules the names were last derived by, as `rederive` was told."""
+        row = self._store.row("SELECT edition FROM word")
+        return None if row is None else row[0]
+
+    def rederive(self, derive: Derive, edition: str) -> None:
+        """Derive every name anew from the notices held, in one transaction.
+
+        Names folded by the rules of an older software are not found by those of a newer one, so the booth calls this
+        at start whenever `edition()` is not its own.
+        """
+        with self._store.transaction():
+            self._store.run("DELETE FROM name")
+            for number, body in self._store.rows("SELECT notice, bytes FROM body ORDER BY notice"):
+                self._put_names(number, derive(_NOTICE.decode(body)))
+            self._store.run("UPDATE word SET edition = ?", (edition,))
+        self._store.fold_log()
+
+    def _held(self, feed: str) -> int:
+        row = self._store.row(
+            "SELECT (SELECT count(*) FROM notice WHERE feed = ?) + (SELECT count(*) FROM listed WHERE feed = ?)",
+            (feed, feed),
+        )
+        return int(row[0]) if row else 0
+
+    def _empty(self, feed: str) -> None:
+        self._store.run("DELETE FROM notice WHERE feed = ?", (feed,))
+        self._store.run("DELETE FROM listed WHERE feed = ?", (feed,))
+
+    def _note_feed(self, change: Change) -> None:
+        self._store.run(
+            "INSERT INTO feed (feed, lineage, serial, epoch, count, removed) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (feed) DO UPDATE SET lineage = excluded.lineage, serial = excluded.serial,"
+            " epoch = excluded.epoch, count = excluded.count, removed = excluded.removed",
+            (change.feed, change.lineage, change.serial, change.epoch, change.count, change.removed),
+        )
+
+    def _operate(self, feed: str, operation: Operation, derive: Derive) -> None:
+        match operation:
+            case PutNotice(notice=notice):
+                self._put_notice(feed, notice, derive)
+            case RemoveNotice(entity_id=entity_id):
+                self._remove_notice(feed, entity_id)
+            case PutListed(document=document):
+                self._put_listed(feed, document)
+            case RemoveListed(number=number, issuing_country=country, document_type=sort):
+                self._store.run(
+                    "DELETE FROM listed WHERE feed = ? AND number = ? AND country = ? AND type = ?",
+                    (feed, number, country, sort),
+                )
+
+    def _put_notice(self, feed: str, notice: Notice, derive: Derive) -> None:
+        self._remove_notice(feed, notice.entity_id)
+        row = self._store.row(
+            "INSERT INTO notice (feed, entity_id, tier, sex, births) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            (feed, notice.entity_id, notice.tier, notice.sex, " ".join(notice.births)),
+        )
+        number = row[0] if row else 0
+        self._store.run("INSERT INTO body (notice, bytes) VALUES (?, ?)", (number, encode(notice)))
+        self._put_names(number, derive(notice))
+        self._put_documents(number, notice.documents)
+
+    def _remove_notice(self, feed: str, entity_id: str) -> None:
+        # Body, names and documents go with it: their rows name it as their owner.
+        self._store.run("DELETE FROM notice WHERE entity_id = ? AND feed = ?", (entity_id, feed))
+
+    def _put_names(self, number: int, rows: Iterable[NameRow]) -> None:
+        for place, row in enumerate(rows):
+            self._store.run(
+                "INSERT INTO name (notice, place, tokens, kind) VALUES (?, ?, ?, ?)",
+                (number, place, row.tokens, row.kind),
+            )
+
+    def _put_documents(self, number: int, documents: Iterable[IdentityDocument]) -> None:
+        for place, document in enumerate(documents):
+            self._store.run(
+                "INSERT INTO document (notice, place, folded, country) VALUES (?, ?, ?, ?)",
+                (number, place, fold_number(document.number), document.country),
+            )
+
+    def _put_listed(self, feed: str, document: ListedDocument) -> None:
+        self._store.run(
+            f"INSERT OR REPLACE INTO listed (feed, {_LISTED}, folded) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                feed,
+                document.number,
+                document.issuing_country,
+                document.document_type,
+                document.fraud_type,
+                fold_number(document.number),
+            ),
+        )
+
+
+def _check_base(change: Change, held: Floor | None) -> None:
+    """Return if `change` may be applied over `held` (None: nothing of this feed is held)."""
+    step = f"Feed {change.feed} serial {change.serial}"
+    follows = held is not None and held.lineage == change.lineage
+    if held is not None and follows and change.serial < held.serial:
+        raise Older(f"{step} comes after {held.serial} was accepted.")
+    if change.base_serial is None:
+        return
+    if held is None:
+        raise Malformed(f"{step} changes a list that is not held.", "Take the feed's snapshot first.")
+    if not follows:
+        raise Malformed(f"{step} changes a list of another lineage.", "Take the feed's snapshot first.")
+    if change.base_serial != held.serial:
+        raise Malformed(f"{step} starts at {change.base_serial}, and {held.serial} is held.")
