@@ -6,12 +6,15 @@ where the device sends a look-back burst). Panels keep the order of the device's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Literal
 
 Channel = Literal["gamma", "neutron"]
 OccupancyPhase = Literal["began", "ended"]
 DeviceFault = Literal["HIGH_BG", "LOW_BG", "TAMPER", "DEVICE"]
+
+# Stands in a zone's line for a character the reader rejected: in no zone's alphabet, and one character a place.
+REJECTED: Final = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class DocumentRead:
 
     kind: ClassVar[str] = "document"
     at: float
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = field(repr=False)  # a zone never reaches a log
     source: Literal["zone", "barcode"] = "zone"
 
 

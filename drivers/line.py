@@ -1,0 +1,238 @@
+"""A serial line that is always being listened to: opened, read, lost, opened again, for as long as the booth runs.
+
+The only file that imports serial. One daemon thread a line: it hands bytes to the driver's decoder at once, lets
+time pass for the decoder while the line is silent, and calls back with readings and with changes of the line's state.
+Modem lines are never needed: pseudo-terminals and many USB adapters have none.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import termios
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import serial
+
+from failsafe.drivers.driver import (
+    Decoder,
+    Driver,
+    LineAbsent,
+    LineDenied,
+    LineFault,
+    LineLocked,
+    LineLost,
+    LineSettings,
+)
+from failsafe.drivers.reading import Reading
+
+LineWord = Literal["OK", "ABSENT", "LOCKED", "DENIED", "LOST"]
+
+# How long one read waits for a first byte: time passes for the decoder more than five times a second.
+READ_WAIT_S: Final = 0.15
+# More than a full kernel buffer; a flood is worked off in such bites, so it cannot grow our memory.
+READ_MOST: Final = 4096
+# A device that takes no bytes for so long is gone, or its simulator hangs.
+WRITE_WAIT_S: Final = 1.0
+FIRST_RETRY_S: Final = 0.2
+LONGEST_RETRY_S: Final = 5.0
+STOP_WAIT_S: Final = 3.0
+
+# Everything pyserial lets through when a port goes wrong (its own SerialException is an OSError); at the opening also
+# ValueError, for settings that a port cannot have.
+_PORT_FAULTS: Final = (OSError, termios.error)
+_OPENING_FAULTS: Final = (*_PORT_FAULTS, ValueError)
+_ABSENT: Final = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ECONNREFUSED}
+_DENIED: Final = {errno.EACCES, errno.EPERM}
+_LOCKED: Final = {errno.EAGAIN, errno.EBUSY}
+_WORDS: Final[dict[type[LineFault], LineWord]] = {
+    LineAbsent: "ABSENT",
+    LineLocked: "LOCKED",
+    LineDenied: "DENIED",
+    LineLost: "LOST",
+}
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """How a line is.
+
+    Attributes:
+        name: the line's configured name.
+        state: OK; ABSENT, LOCKED, DENIED: it could not be opened; LOST: it was open and went away, or something that
+            came over it was lost on the way.
+        detail: what was seen, for the technician.
+        advice: what to do next; empty for OK.
+        at: monotonic time in seconds.
+    """
+
+    name: str
+    state: LineWord
+    detail: str
+    advice: str
+    at: float
+
+
+class SerialLine:
+    """One device's line.
+
+    Args:
+        name: the configured name, for states and logs.
+        port: a path (best a stable link such as those in /dev/serial/by-id) or a `socket://host:port` address.
+        driver: whose decoder reads the bytes; each opening of the port gets a new decoder.
+        settings: the line's settings where they are not the driver's own.
+        deliver: called with each reading, in this line's thread; it must not block for long.
+        report: called with each change of state, in this line's thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: str,
+        driver: Driver,
+        settings: LineSettings | None = None,
+        *,
+        deliver: Callable[[Reading], None],
+        report: Callable[[LineState], None],
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.driver = driver
+        self.settings = settings or driver.line
+        self._deliver = deliver
+        self._report = report
+        self._state: LineWord | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"line {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen; a port that is not there yet is waited for."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port and end the thread; may be called twice, and from the callbacks."""
+        self._stopping.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(STOP_WAIT_S)
+
+    # --- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            try:
+                port = _opened(self.port, self.settings)
+            except _OPENING_FAULTS as error:
+                self._fault(open_fault(error, self.port))
+            else:
+                if self._listen(port):
+                    retry_s = FIRST_RETRY_S
+            self._stopping.wait(retry_s)
+            retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+
+    def _listen(self, port: serial.SerialBase) -> bool:
+        """Read until the line is lost or the stop; true if it worked at all."""
+        decoder = self.driver.decoder()
+        worked = False
+        try:
+            while not self._stopping.is_set():
+                chunk = _read(port)
+                if not worked:
+                    worked = True
+                    self._become("OK", f"{self.driver.name} on {self.port}", "")
+                self._take(decoder, chunk)
+                self._send(decoder, port)
+        except _PORT_FAULTS as error:
+            self._fault(LineLost(f"{self.port} went away ({_word(error)})."))
+        except Exception as error:  # a fault of the decoder: the line goes on with a new one
+            self._fault(LineLost(f"The driver {self.driver.name} failed ({_word(error)}).", _REPORT_ADVICE))
+        finally:
+            _close(port)
+        return worked
+
+    def _take(self, decoder: Decoder, chunk: bytes) -> None:
+        for reading in decoder.receive(chunk, time.monotonic()):  # noqa: TID251
+            try:
+                self._deliver(reading)
+            except Exception as error:
+                # Its text may hold what was read: the kind of error is all that may leave.
+                self._fault(LineLost(f"A reading of {self.name} was not taken ({_word(error)}).", _REPORT_ADVICE))
+            else:
+                self._become("OK", f"{self.driver.name} on {self.port}", "")
+
+    def _send(self, decoder: Decoder, port: serial.SerialBase) -> None:
+        message = decoder.to_send(time.monotonic())  # noqa: TID251
+        if message:
+            port.write(message)
+
+    def _fault(self, fault: LineFault) -> None:
+        self._become(_WORDS[type(fault)], fault.detail, fault.advice)
+
+    def _become(self, state: LineWord, detail: str, advice: str) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._report(LineState(self.name, state, detail, advice, time.monotonic()))  # noqa: TID251
+        except Exception as error:
+            _log.error("The state %s of line %s could not be reported (%s).", state, self.name, _word(error))
+
+
+def open_fault(error: BaseException, port: str) -> LineFault:
+    """What an error at the opening of `port` means for the technician."""
+    number = error.args[0] if isinstance(error, termios.error) and error.args else getattr(error, "errno", None)
+    if number in _DENIED:
+        return LineDenied(f"This user may not open {port}.")
+    if number in _LOCKED:
+        return LineLocked(f"{port} is held by another program.")
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return LineAbsent(f"{port} does not take these line settings.", _SETTINGS_ADVICE)
+    if number in _ABSENT or "://" in port:
+        return LineAbsent(f"{port} is not there.")
+    return LineAbsent(f"{port} is no serial port ({_word(error)}).", _NO_PORT_ADVICE)
+
+
+_REPORT_ADVICE: Final = "Send the technician this line and the log; the booth goes on listening."
+_SETTINGS_ADVICE: Final = "Correct baud, byte size, parity and stop bits of this line in the configuration."
+_NO_PORT_ADVICE: Final = "Correct `port` in the configuration: it names something that is not a serial device."
+
+
+def _opened(port: str, settings: LineSettings) -> serial.SerialBase:
+    return serial.serial_for_url(
+        port,
+        baudrate=settings.baud,
+        bytesize=settings.byte_size,
+        parity=settings.parity,
+        stopbits=settings.stop_bits,
+        timeout=READ_WAIT_S,
+        write_timeout=WRITE_WAIT_S,
+        exclusive=True,
+    )
+
+
+def _read(port: serial.SerialBase) -> bytes:
+    """The bytes that are there, or the first that comes, at once; empty after `READ_WAIT_S` of silence."""
+    first: bytes = port.read(1)
+    if not first:
+        return b""
+    waiting = min(port.in_waiting, READ_MOST - 1)
+    return first + port.read(waiting) if waiting else first
+
+
+def _close(port: serial.SerialBase) -> None:
+    try:
+        port.close()
+    except _PORT_FAULTS as error:
+        _log.warning("A port did not close cleanly (%s); it is opened anew all the same.", _word(error))
+
+
+def _word(error: BaseException) -> str:
+    """The kind of an error, without its text."""
+    number = getattr(error, "errno", None)
+    return f"{type(error).__name__} {errno.errorcode[number]}" if number in errno.errorcode else type(error).__name__
