@@ -32,7 +32,7 @@ from failsafe.sync.records import (
 from failsafe.sync.store import Migrations, Store, StoreSettings
 from failsafe.sync.store import set_aside as _set_aside
 
-SETTINGS: Final = StoreSettings(purge=True)
+SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 _NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
 _LISTED: Final = "number, country, type, fraud"
@@ -201,7 +201,7 @@ class Mirror:
             " ORDER BY tier = 'rn' DESC, feed LIMIT 1",
             (entity_id,),
         )
-        return None if row is None else _NOTICE.decode(row[0])
+        return None if row is None else _read(row[0])
 
     def notices_by_document(self, number: str) -> tuple[Notice, ...]:
         """The notices whose subject holds a document of this number, however it is spaced; each subject once."""
@@ -296,7 +296,7 @@ class Mirror:
         with self._store.transaction():
             self._store.run("DELETE FROM name")
             for number, body in self._store.rows("SELECT notice, bytes FROM body ORDER BY notice"):
-                self._put_names(number, derive(_NOTICE.decode(body)))
+                self._put_names(number, derive(_read(body)))
             self._store.run("UPDATE word SET edition = ?", (edition,))
         self._store.fold_log()
 
@@ -374,6 +374,13 @@ class Mirror:
                 fold_number(document.number),
             ),
         )
+
+
+def _read(body: bytes) -> Notice:
+    try:
+        return _NOTICE.decode(body)
+    except msgspec.DecodeError:  # its text may quote the notice: it is not repeated, not even as the cause
+        raise StoreDamaged("A notice in the mirror is not in a shape this version reads.") from None
 
 
 def _check_base(change: Change, held: Floor | None) -> None:

@@ -75,8 +75,9 @@ class StoreSettings:
 class Store:
     """One connection to one encrypted file."""
 
-    def __init__(self, path: Path, connection: Any) -> None:  # noqa: ANN401  (sqlcipher3 carries no types)
+    def __init__(self, path: Path, connection: Any, wait_ms: int) -> None:  # noqa: ANN401  (it carries no types)
         self.path = path
+        self._wait_ms = wait_ms
         self._connection = connection
         self.tables = sqlite_utils.Database(connection, execute_plugins=False)
 
@@ -105,7 +106,7 @@ class Store:
             connection = dbapi2.connect(str(path), isolation_level=None, timeout=settings.wait_ms / 1000)
             try:
                 _configure(connection, key, settings)
-                store = cls(path, connection)
+                store = cls(path, connection, settings.wait_ms)
                 if migrations.pending(store.tables):
                     with store.transaction():
                         migrations.apply(store.tables)
@@ -197,14 +198,17 @@ class Store:
         """Move the write-ahead log into the file and empty it.
 
         False where that must wait, for a reader or for room on the disk: what was committed stays committed in the
-        log, so neither is a failure of the write before.
+        log, so neither is a failure of the write before, and neither is waited for.
         """
+        self.row("PRAGMA busy_timeout = 0")
         try:
             row = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
         except StoreDamaged:
             raise
         except StoreBroken:
             return False
+        finally:
+            self.row(f"PRAGMA busy_timeout = {self._wait_ms}")
         return row is not None and row[0] == 0
 
 
@@ -298,11 +302,11 @@ def _told(path: Path, opening: bool = False) -> Iterator[None]:
         raise _named(path, error, opening) from error
 
 
-def _named(path: Path, error: Exception, opening: bool = False) -> Exception:
-    """Our error for SQLite's result code, whose own text is not repeated; a misuse that has no code stays as it is."""
+def _named(path: Path, error: Exception, opening: bool = False) -> StoreBroken | RuntimeError:
+    """Our error for SQLite's result code, whose own text is not repeated; a misuse is a bug, so a RuntimeError."""
     extended = getattr(error, "sqlite_errorcode", None)
     if extended is None:
-        return error
+        return RuntimeError(f"A connection to {path.name} was misused ({type(error).__name__}).")
     code = extended & 0xFF
     if code == _NOTADB and opening:
         return WrongKey(f"{path.name} does not open with the key given.")
