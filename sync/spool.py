@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -173,13 +174,12 @@ class Spool:
         return self._usage
 
     def sweep(self) -> int:
-        """Remove what interrupted writes left and say how many files that were; only the spool's writer may."""
+        """Remove what killed writers left and say how many files that were; files being written stay."""
         swept = 0
         for name, _ in self._walk():
-            if name.rpartition("/")[2].startswith("."):
-                with contextlib.suppress(FileNotFoundError):
-                    (self.root / name).unlink()
-                    swept += 1
+            if name.rpartition("/")[2].startswith(".") and _is_abandoned(self.root / name):
+                (self.root / name).unlink(missing_ok=True)
+                swept += 1
         self._usage = None
         return swept
 
@@ -238,6 +238,7 @@ class Spool:
         descriptor = os.open(beside, flags, self._file_mode, dir_fd=folder)
         try:
             try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)  # tells `sweep` that its writer lives
                 os.fchmod(descriptor, self._file_mode)
                 length = self._fill(descriptor, pieces, room)
                 os.fsync(descriptor)
@@ -314,3 +315,19 @@ def _size_of(name: str, folder: int) -> int | None:
     except FileNotFoundError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _is_abandoned(file: Path) -> bool:
+    """Whether nobody is writing an unfinished file: its writer holds a lock as long as it lives."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
