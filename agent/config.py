@@ -42,9 +42,9 @@ class BoothTable(_Table, frozen=True, kw_only=True):
 
 
 class HqTable(_Table, frozen=True, kw_only=True):
-    """`[hq]`: whom this booth believes. `root_sha256` is printed by `failsafe-hq booths enrol`."""
+    """`[hq]`: whom this booth believes. `failsafe-hq booths enrol` prints `root_sha256`; empty: not enrolled yet."""
 
-    root_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    root_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
     feeds: tuple[Annotated[str, msgspec.Meta(pattern=f"^{FEED_ID.pattern}$")], ...] = ("base",)
 
 
@@ -116,8 +116,8 @@ class Configuration(_Table, frozen=True, kw_only=True):
     """A whole `booth.toml`."""
 
     booth: BoothTable
-    hq: HqTable
     lanes: Annotated[tuple[LaneTable, ...], msgspec.Meta(min_length=1)]
+    hq: HqTable = HqTable()
     folders: FoldersTable = FoldersTable()
     page: PageTable = PageTable()
     core: CoreTable = CoreTable()
@@ -205,7 +205,7 @@ class _Found:
     advice: str
 
 
-def _unknown_keys(tree: Mapping[str, Any], table: Any, path: KeyPath) -> Iterator[_Found]:
+def _unknown_keys(tree: Mapping[str, Any], table: type[msgspec.Struct], path: KeyPath) -> Iterator[_Found]:
     """Every key of `tree` that `table` (a struct class) does not have, at any depth."""
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
     for key, value in tree.items():
@@ -225,7 +225,7 @@ def _unknown_keys(tree: Mapping[str, Any], table: Any, path: KeyPath) -> Iterato
                     yield from _unknown_keys(item, inner, (*path, key, number))
 
 
-def _struct_of(annotation: Any) -> Any:
+def _struct_of(annotation: object) -> type[msgspec.Struct] | None:
     """The struct class inside `Annotated[tuple[X, ...], ...]`, `tuple[X, ...]` or `X`; None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation

@@ -329,7 +329,11 @@ class FeedState(Record, frozen=True, kw_only=True):
 
 
 class Alert(Record, frozen=True, kw_only=True, tag_field="record", tag="alert"):
-    """One alert as the CCC reads it. `follows` names an earlier alert of the same crossing."""
+    """One alert as the CCC reads it.
+
+    `crossing` is None for a radiation alarm that no traveller's document stands beside; `follows` names an earlier
+    alert of the same crossing or passage.
+    """
 
     id: str
     kind: AlertKind
@@ -337,7 +341,7 @@ class Alert(Record, frozen=True, kw_only=True, tag_field="record", tag="alert"):
     at: Moment
     place: Place
     verdict: str
-    crossing: str
+    crossing: str | None = None
     follows: str | None = None
     person: PersonAsRead | None = None
     notices: tuple[MatchedNotice, ...] = ()
