@@ -1,0 +1,100 @@
+"""A publication carried out by hand: a copy of the public folder on a stick. Nothing in it is readable on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from failsafe.hq.keys import HeadquartersError
+from failsafe.sync.errors import Missing, SpoolFault
+from failsafe.sync.records import (
+    KEYS_FOLDER,
+    METADATA_FOLDER,
+    TARGETS_FOLDER,
+    TIMESTAMP_FILE,
+    WELCOME_FILE,
+    Welcome,
+    encode,
+)
+from failsafe.sync.spool import Spool
+
+Progress = Callable[[int, int], None]
+_NO_QUOTA: Final = 2**62
+_TIMESTAMP_LIMIT: Final = 1024 * 1024
+TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
+# Only what is surely a file of a publication is ever removed from somebody's medium.
+_OURS: Final = re.compile(
+    rf"{METADATA_FOLDER}/\d+\.[a-z0-9%-]+\.json"
+    rf"|{TARGETS_FOLDER}/[a-z0-9/-]+/[0-9a-f]{{64}}\.[a-z0-9.-]+"
+    rf"|{KEYS_FOLDER}/[a-z0-9-]+/\d+/[A-Z0-9-]+"
+)
+
+
+class CourierFault(HeadquartersError):
+    """The publication cannot be copied; the medium may hold the old one still, and then whole."""
+
+
+def export(
+    public: Spool, folder: Path, *, welcome: Welcome | None = None, progress: Progress = lambda done, total: None
+) -> int:
+    """Copy the newest publication into `folder`, its timestamp last, and remove what older ones left there.
+
+    A booth that reads while this goes on, or a stick pulled out before the end, finds the publication before.
+
+    Args:
+        public: headquarters' public folder.
+        folder: on the medium; made if it is not there.
+        welcome: of the one booth the copy is for: its answer goes with it, other booths' key files do not.
+        progress: told (done, total) files.
+
+    Returns:
+        How many files the copy has.
+
+    Raises:
+        CourierFault: nothing is published yet, or the medium refuses.
+    """
+    if not public.holds(TIMESTAMP):
+        raise CourierFault("Nothing is published yet.", "Publish first: `failsafe-hq publish`.")
+    # Read before the names: what this timestamp vouches for stays in place through the next publication.
+    timestamp = public.read(TIMESTAMP, _TIMESTAMP_LIMIT)
+    present = public.names()
+    names = [name for name in present if name != TIMESTAMP and _is_for(name, welcome)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stick = Spool(folder, max_files=_NO_QUOTA, max_bytes=_NO_QUOTA, file_mode=0o644, folder_mode=0o755)
+        for done, name in enumerate(names, start=1):
+            _copy(public, stick, name)
+            progress(done, len(names) + 1)
+        if welcome is not None:
+            stick.write(WELCOME_FILE, encode(welcome))
+        stick.write(TIMESTAMP, timestamp)
+        _tidy(stick, set(present))
+    except (OSError, SpoolFault) as error:
+        raise CourierFault(
+            "The medium cannot be written to.", "Check that it is plugged in, writable and has room, then export again."
+        ) from error
+    progress(len(names) + 1, len(names) + 1)
+    return len(names) + 1
+
+
+def _copy(public: Spool, stick: Spool, name: str) -> None:
+    # A target has its hash in its name: what is there need not be written again, and sticks are slow.
+    if name.startswith(TARGETS_FOLDER) and stick.holds(name) and stick.size(name) == public.size(name):
+        return
+    with contextlib.suppress(Missing):  # a publication that came in between has just pruned it
+        stick.write(name, public.chunks(name))
+
+
+def _is_for(name: str, welcome: Welcome | None) -> bool:
+    """Whether a file belongs into the copy: with a booth given, only that booth's key files do."""
+    parts = name.split("/")
+    return parts[0] != KEYS_FOLDER or welcome is None or parts[-1] == welcome.booth
+
+
+def _tidy(stick: Spool, kept: set[str]) -> None:
+    for name in stick.names():
+        if name not in kept and _OURS.fullmatch(name):
+            stick.remove(name)
