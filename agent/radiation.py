@@ -1,0 +1,346 @@
+"""One lane's radiation detector: its health, the passages it saw, and the last minute for the officer's page. Pure.
+
+A passage is what the detector calls an occupancy. `LaneMonitor` takes the readings of a driver and the time, and
+keeps passages for ten minutes so that `crossing.Lane` can tie them to travellers. Two rules stand above all others:
+the device's own alarm always counts, whatever its health; and a passage is *monitored* only if the detector was OK
+from its first interval to its last and nothing of it was lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from failsafe.drivers.reading import (
+    Alarm,
+    Background,
+    Channel,
+    DeviceFault,
+    DeviceHealth,
+    Dose,
+    Malformed,
+    Occupancy,
+    Reading,
+    Scan,
+)
+from failsafe.sync.records import ChannelSummary, RadiationSummary
+
+Health = Literal["OK", "LATE", "LINK_DOWN", "HIGH_BG", "LOW_BG", "TAMPER", "DEVICE", "UNKNOWN"]
+
+STRIP_S: Final = 60.0
+KEEP_PASSAGES_S: Final = 600.0
+# Two panels pairs at five scans a second fill 300 places a minute; a flood of lines must not grow the memory.
+_STRIP_PLACES: Final = 1024
+_KEEP_PASSAGES: Final = 200
+_FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
+
+_ADVICE: Final[dict[Health, str]] = {
+    "OK": "",
+    "LATE": "The detector pauses: look whether its cable sits; the booth goes on listening.",
+    "LINK_DOWN": "No word from the detector: check cable and power; screen by hand until it is back.",
+    "HIGH_BG": "Its background is high: look for a source, freight or a patient standing near the portal.",
+    "LOW_BG": "Its background is low: a panel may be shielded or have failed; call the technician.",
+    "TAMPER": "Its cabinet is open: send somebody to look at the portal.",
+    "DEVICE": "It reports a fault of its own: call the technician.",
+    "UNKNOWN": "Its first background has not come yet: wait some seconds.",
+}
+
+
+def advice(health: Health) -> str:
+    """What the officer does about a detector in this state; empty for OK."""
+    return _ADVICE[health]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """A detector as configured.
+
+    Attributes:
+        late_s, down_s: silence of the line after which it is LATE and LINK_DOWN (the driver's own times).
+        channels: whose background must have been heard before the detector counts as OK.
+        nsigma: the portal's own alarm factor where it is known: draws the threshold, decides nothing.
+    """
+
+    late_s: float = 7.5
+    down_s: float = 15.0
+    channels: tuple[Channel, ...] = ("gamma",)
+    nsigma: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The highest interval of one channel: counts of all panels summed, and panel by panel."""
+
+    counts: int
+    interval_s: float
+    panels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The detector's view of one passage.
+
+    `ended_at` None: somebody is in the detector now. `alarms` are the channels the device alarmed on. `monitored`
+    turns false, for good, with the first doubt about the detector while the passage lasted.
+    """
+
+    id: str
+    began_at: float
+    ended_at: float | None = None
+    alarms: frozenset[Channel] = frozenset()
+    monitored: bool = True
+    health: Health = "OK"  # the worst that was seen first
+    peaks: tuple[tuple[Channel, Peak], ...] = ()
+    backgrounds: tuple[tuple[Channel, float], ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """It ended, nothing of it was lost, and no channel alarmed."""
+        return self.ended_at is not None and self.monitored and not self.alarms
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    at: float
+    counts: int
+    interval_s: float
+
+
+class LaneMonitor:
+    """The state of one detector, built from its readings.
+
+    Args:
+        detector: its configured name.
+        run: text that differs at each start of the booth, so that ids of passages never come twice.
+        settings: how the detector is configured.
+    """
+
+    def __init__(self, detector: str, run: str, settings: DetectorSettings | None = None) -> None:
+        self.detector = detector
+        self.settings = settings or DetectorSettings()
+        self._run = run
+        self._number = 0
+        self._line_up = True
+        self._heard_at: float | None = None
+        self._background_at: float | None = None
+        self._backgrounds: dict[Channel, float] = {}
+        self._faults: set[DeviceFault] = set()
+        self._passages: deque[Passage] = deque(maxlen=_KEEP_PASSAGES)
+        self._strips: dict[Channel, deque[_Interval]] = {
+            "gamma": deque(maxlen=_STRIP_PLACES),
+            "neutron": deque(maxlen=_STRIP_PLACES),
+        }
+        self._alarm_times: deque[tuple[Channel, float]] = deque(maxlen=_STRIP_PLACES)
+
+    # --- what comes in -------------------------------------------------------------------------------------------
+
+    def receive(self, reading: Reading, now: float) -> None:
+        """Take one reading that arrived at `now`; readings of documents are nobody's here and are passed over."""
+        self.advance(now)
+        if isinstance(reading, Malformed):  # noise is no sign of life, and the lost line may have been the alarm
+            self._doubt("DEVICE")
+            return
+        self._heard_at = now
+        match reading:
+            case Background():
+                self._take_background(reading, now)
+            case Scan():
+                self._take_scan(reading)
+            case Alarm():
+                self._take_alarm(reading)
+            case Occupancy():
+                self._take_occupancy(reading)
+            case DeviceHealth():
+                self._take_fault(reading)
+            case Dose():
+                pass  # a rate without occupancies clears nobody; hand-helds come with their own issue
+        self._doubt_if_unwell(now)
+
+    def line(self, up: bool, now: float) -> None:
+        """The port opened or was lost; after a loss nothing counts until a background has come again."""
+        if not up:
+            self._lose(now)
+        self._line_up = up
+
+    def advance(self, now: float) -> None:
+        """Let time pass: silence makes the detector late, then down."""
+        health = self.health(now)
+        if health == "LINK_DOWN" and self._background_at is not None:
+            self._lose(now)
+        self._doubt_if_unwell(now)
+        while self._passages and _stale(self._passages[0], now):
+            self._passages.popleft()
+
+    # --- what it knows -------------------------------------------------------------------------------------------
+
+    def health(self, now: float) -> Health:
+        """The detector's state at `now`; anything but OK is "not monitored"."""
+        if not self._line_up or self._heard_at is None:
+            return "LINK_DOWN"
+        silence_s = now - self._heard_at
+        if silence_s >= self.settings.down_s:
+            return "LINK_DOWN"
+        for fault in _FAULTS_BY_WEIGHT:
+            if fault in self._faults:
+                return fault
+        if silence_s >= self.settings.late_s:
+            return "LATE"
+        if not all(channel in self._backgrounds for channel in self.settings.channels):
+            return "UNKNOWN"
+        return "LATE" if self._background_overdue(now) else "OK"
+
+    def passages(self) -> tuple[Passage, ...]:
+        """The passages of the last ten minutes in the order they began."""
+        return tuple(self._passages)
+
+    def passage(self, passage_id: str) -> Passage | None:
+        """The passage with this id, as long as it is kept."""
+        return next((passage for passage in self._passages if passage.id == passage_id), None)
+
+    def background_cps(self, channel: Channel = "gamma") -> float | None:
+        """The last background, all panels summed, in counts per second."""
+        return self._backgrounds.get(channel)
+
+    def threshold(self, interval_s: float = 0.2) -> float | None:
+        """Counts in one interval of `interval_s` at which the portal's own gamma rule would alarm, for drawing only.
+
+        The portal compares one second with background + NSIGMA * sqrt(background) (recovered from captures, see
+        docs); the line is that second's threshold, scaled to the interval.
+        """
+        background = self._backgrounds.get("gamma")
+        if background is None or self.settings.nsigma is None:
+            return None
+        return float((background + self.settings.nsigma * background**0.5) * interval_s)
+
+    def strip(self, now: float, channel: Channel = "gamma") -> tuple[tuple[float, int, bool], ...]:
+        """The last 60 s: (seconds before now, counts of all panels in the interval, alarm), oldest first."""
+        alarms = {at for alarm_channel, at in self._alarm_times if alarm_channel == channel}
+        return tuple(
+            (max(now - interval.at, 0.0), interval.counts, interval.at in alarms)
+            for interval in self._strips[channel]
+            if now - interval.at <= STRIP_S
+        )
+
+    def summary(self, now: float, passage: Passage | None = None) -> RadiationSummary:
+        """What an alert says of the radiation; without a passage, the detector's health alone."""
+        if passage is None:
+            return RadiationSummary(detector=self.detector, health=self.health(now))
+        ended_at = now if passage.ended_at is None else passage.ended_at
+        health = self.health(now) if passage.ended_at is None and passage.monitored else passage.health
+        return RadiationSummary(
+            detector=self.detector,
+            health=health,
+            occupancy=passage.id,
+            duration_s=max(ended_at - passage.began_at, 0.0),
+            channels=tuple(_channel_summaries(passage)),
+        )
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _background_overdue(self, now: float) -> bool:
+        # Backgrounds are silent while somebody is in the detector: the time is counted from the end of that.
+        if self._background_at is None or self._open() is not None:
+            return False
+        ended_at = max((passage.ended_at or 0.0 for passage in self._passages), default=0.0)
+        return now - max(self._background_at, ended_at) >= self.settings.down_s
+
+    def _take_background(self, reading: Background, now: float) -> None:
+        self._backgrounds[reading.channel] = sum(reading.panels_cps)
+        if reading.channel == "gamma":
+            self._background_at = now
+            # A background comes only from an empty detector: the end of the passage before it was lost.
+            self._end(reading.at, "DEVICE")
+
+    def _take_scan(self, reading: Scan) -> None:
+        counts = sum(reading.counts)
+        self._strips[reading.channel].append(_Interval(reading.at, counts, reading.interval_s))
+        passage = self._open() or self._begin(reading.at)
+        peaks = dict(passage.peaks)
+        held = peaks.get(reading.channel)
+        if held is None or counts > held.counts:
+            peaks[reading.channel] = Peak(counts, reading.interval_s, reading.counts)
+            self._keep(replace(passage, peaks=tuple(peaks.items())))
+
+    def _take_alarm(self, reading: Alarm) -> None:
+        self._alarm_times.append((reading.channel, reading.at))
+        # An alarm outside any passage opens one of its own: it must belong to something that can be reported.
+        passage = self._open() or self._just_ended(reading.at) or self._begin(reading.at)
+        self._keep(replace(passage, alarms=passage.alarms | {reading.channel}))
+
+    def _take_occupancy(self, reading: Occupancy) -> None:
+        if reading.phase == "ended":
+            self._end(reading.at, None)
+            return
+        self._end(reading.at, "DEVICE")  # two beginnings: the end between them was lost
+        self._begin(reading.at)
+
+    def _take_fault(self, reading: DeviceHealth) -> None:
+        if reading.ok:
+            self._faults.discard(reading.fault)
+        else:
+            self._faults.add(reading.fault)
+
+    def _open(self) -> Passage | None:
+        return self._passages[-1] if self._passages and self._passages[-1].ended_at is None else None
+
+    def _just_ended(self, at: float) -> Passage | None:
+        last = self._passages[-1] if self._passages else None
+        return last if last is not None and last.ended_at is not None and at <= last.ended_at else None
+
+    def _begin(self, at: float) -> Passage:
+        self._number += 1
+        passage = Passage(
+            f"{self.detector}-{self._run}-{self._number}", at, backgrounds=tuple(self._backgrounds.items())
+        )
+        self._passages.append(passage)
+        return passage
+
+    def _end(self, at: float, doubt: Health | None) -> None:
+        if doubt is not None:
+            self._doubt(doubt)
+        passage = self._open()
+        if passage is not None:
+            self._keep(replace(passage, ended_at=max(at, passage.began_at)))
+
+    def _keep(self, passage: Passage) -> None:
+        self._passages[-1] = passage
+
+    def _doubt(self, health: Health) -> None:
+        passage = self._open()
+        if passage is not None and passage.monitored:
+            self._keep(replace(passage, monitored=False, health=health))
+
+    def _doubt_if_unwell(self, now: float) -> None:
+        health = self.health(now)
+        if health != "OK":
+            self._doubt(health)
+
+    def _lose(self, now: float) -> None:
+        """The line is gone: what was open is cut off unmonitored, and the background must be heard again."""
+        self._end(now, "LINK_DOWN")
+        self._backgrounds.clear()
+        self._background_at = None
+        # Device faults stay: only the device itself says that its cabinet is closed again.
+
+
+def _stale(passage: Passage, now: float) -> bool:
+    return passage.ended_at is not None and now - passage.ended_at > KEEP_PASSAGES_S
+
+
+def _channel_summaries(passage: Passage) -> Iterator[ChannelSummary]:
+    peaks, backgrounds = dict(passage.peaks), dict(passage.backgrounds)
+    channels: tuple[Channel, ...] = ("gamma", "neutron")
+    for channel in channels:
+        peak = peaks.get(channel)
+        if peak is None and channel not in passage.alarms:
+            continue
+        yield ChannelSummary(
+            channel=channel,
+            alarm=channel in passage.alarms,
+            peak=float(peak.counts) if peak else 0.0,
+            interval_s=peak.interval_s if peak else 0.0,
+            background_cps=backgrounds.get(channel),
+            panels=peak.panels if peak else (),
+        )
