@@ -76,7 +76,7 @@ def newest_root(public: Spool) -> bytes:
     Raises:
         RepositoryFault: nothing is published yet.
     """
-    if public.holds(f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"):
+    if public.root.is_dir() and public.holds(f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"):
         roots = [name for name in public.names(f"{METADATA_FOLDER}/") if name.endswith(".root.json")]
         if roots:
             return public.read(max(roots, key=_root_version), _METADATA_LIMIT)
