@@ -64,6 +64,9 @@ BUREAU_DAYS: Final = 90
 SNAPSHOT_DAYS: Final = 30
 # A backstop only: how old a list may be is the booth's own rule on `signed_at`.
 TIMESTAMP_DAYS: Final = 30
+# Twenty thousand booths have a key file each in every feed's epoch.
+_MAX_FILES: Final = 2_000_000
+_MAX_BYTES: Final = 256 * 1024**3
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 
 
@@ -79,7 +82,7 @@ class Repository:
         self.home = home
         self.keys = keys
         # Everything in it is signed or sealed, and a web server under another user serves it.
-        self.public = Spool(home / PUBLIC_FOLDER, file_mode=0o644, folder_mode=0o755)
+        self.public = Spool(home / PUBLIC_FOLDER, _MAX_FILES, _MAX_BYTES, file_mode=0o644, folder_mode=0o755)
 
     # --- ceremonies: the offline keys are needed -------------------------------------------------------------
 

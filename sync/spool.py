@@ -17,7 +17,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from failsafe.sync.errors import Malformed, Missing, SpoolFault, Truncated
@@ -158,10 +158,14 @@ class Spool:
     def names(self, prefix: str = "") -> list[str]:
         """The names of the plain files whose name starts with `prefix`, sorted; others are not listed.
 
+        Only the prefix's folder is walked: `keys/` may hold a file for each of many thousand booths.
+
         Raises:
-            SpoolFault: the folder is not there or cannot be read.
+            Malformed: a link stands where the prefix has a folder.
+            SpoolFault: the spool is not there or cannot be read.
         """
-        return sorted(name for name, _ in self._walk() if name.startswith(prefix) and _is_safe(name))
+        below = self._walk(prefix.rpartition("/")[0])
+        return sorted(name for name, _ in below if name.startswith(prefix) and _is_safe(name))
 
     def usage(self) -> Usage:
         """Number and total size of all files, counted now.
@@ -276,19 +280,21 @@ class Spool:
         if self._usage is not None:
             self._usage = Usage(self._usage.files + files, self._usage.bytes + size)
 
-    def _walk(self) -> Iterator[tuple[str, int]]:
-        """Relative name and size of every regular file; links are neither listed nor entered."""
-
+    def _walk(self, below: str = "") -> Iterator[tuple[str, int]]:
+        """Name and size of every regular file, of one folder's or all; links are neither listed nor entered."""
+        parts = check_name(below) if below else ()
         try:
-            # The root may be a link (see `_folder`), which fwalk would not enter.
-            for folder, _, files, descriptor in os.fwalk(self.root.resolve(strict=True)):
-                inside = os.path.relpath(folder, self.root.resolve())
-                for file in files:
-                    size = _size_of(file, descriptor)
-                    if size is not None:
-                        yield (file if inside == "." else f"{inside}/{file}"), size
+            with self._folder(parts) as top:
+                for folder, _, files, descriptor in os.fwalk(".", dir_fd=top):
+                    inside = (*parts, *PurePosixPath(folder).parts)
+                    for file in files:
+                        size = _size_of(file, descriptor)
+                        if size is not None:
+                            yield "/".join((*inside, file)), size
         except OSError as error:
-            raise self._fault(error) from error
+            fault = self._fault(error)
+            if not isinstance(fault, Missing):
+                raise fault from error
 
     def _fault(self, error: OSError) -> Missing | Malformed | SpoolFault:
         """Our error for the system's; a root that is not there is a fault, a file that is not there is missing."""

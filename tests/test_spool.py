@@ -90,7 +90,10 @@ def test_names_are_sorted_and_by_prefix(spool: Spool):
         spool.write(name, b"x")
     assert spool.names() == ["metadata/10", "metadata/2", "targets/b", "welcome.json"]
     assert spool.names("metadata/") == ["metadata/10", "metadata/2"]
+    assert spool.names("metadata/1") == ["metadata/10"]
     assert spool.names("none/") == []
+    with pytest.raises(Malformed):
+        spool.names("../")
 
 
 def test_removing(spool: Spool):
@@ -174,6 +177,8 @@ def test_a_linked_folder_is_not_entered(spool: Spool, tmp_path: Path):
         spool.write("metadata/b", b"x")
     with pytest.raises(Malformed):
         spool.remove("metadata/a")
+    with pytest.raises(Malformed):
+        spool.names("metadata/")
     assert spool.names() == []
     assert [p.name for p in (tmp_path / "outside").iterdir()] == ["a"]
 
