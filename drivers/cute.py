@@ -20,6 +20,7 @@ from typing import Final
 from failsafe.drivers import mrz
 from failsafe.drivers.driver import Driver, LineSettings
 from failsafe.drivers.frames import GAP_S, Enclosed, Frame, Junk, Piece
+from failsafe.drivers.layouts import ALPHABET, has_zone_size
 from failsafe.drivers.reading import REJECTED, DocumentRead, Malformed, Reading, Unknown
 
 ZONE_START: Final = b"\x1c\x02"
@@ -65,15 +66,15 @@ def _zone_lines(body: bytes) -> tuple[str, ...]:
 
 def _line(part: bytes) -> str:
     # One character a byte, so that places keep their numbers whatever the reader sent.
-    return "".join(char if char in mrz.ALPHABET else REJECTED for char in part.decode("latin-1"))
+    return "".join(char if char in ALPHABET else REJECTED for char in part.decode("latin-1"))
 
 
 def _barcode(body: bytes, now: float) -> Reading:
     """A zone printed as a barcode is a document; boarding passes, licences and the rest are for later drivers."""
     text = body[1:].decode("latin-1")  # the first byte names the symbology
     lines = mrz.split(text)
-    plain = all(char in mrz.ALPHABET for char in text.replace("\r", "").replace("\n", ""))
-    if plain and mrz.has_zone_size(lines):
+    plain = all(char in ALPHABET for char in text.replace("\r", "").replace("\n", ""))
+    if plain and has_zone_size(lines):
         return DocumentRead(now, lines, source="barcode")
     return Unknown(now, "barcode")
 

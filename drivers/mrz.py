@@ -16,10 +16,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-FILLER: Final = "<"
-ALPHABET: Final = frozenset(string.ascii_uppercase + string.digits + FILLER)
+from failsafe.drivers.layouts import (
+    ALPHABET,
+    FILLER,
+    SIZES,
+    STATES,
+    TD1,
+    TD2,
+    Format,
+    Layout,
+    Span,
+    check_digit,
+    has_zone_size,
+    layout_of,
+)
 
-Format = Literal["TD1", "TD2", "TD3", "MRVA", "MRVB"]
 CheckName = Literal["document_number", "birth_date", "expiry_date", "optional", "composite"]
 RepairStatus = Literal["none", "unique", "ambiguous", "reread"]
 
@@ -48,8 +59,8 @@ class Repair:
         status: `none` nothing to mend, `unique` sure, `ambiguous` one of the candidates, `reread` read it again.
         field: the field concerned, None where there is none.
         best: the first guess, given whenever there are candidates.
-        candidates: every reading of the field that the check digits allow; for a valid zone whose number holds a G or
-            a 6, the number as read and the numbers that no check digit can tell from it.
+        candidates: every reading of the field that the check digits allow; for a valid zone whose number holds a G, a
+            6, a filler inside or a K at its end, the number as read and those that no check digit can tell from it.
     """
 
     status: RepairStatus = "none"
@@ -98,7 +109,7 @@ class Zone:
 def parse(lines: Sequence[str]) -> Zone:
     """Read a zone from its lines; other line lengths than a known layout's give a zone without format."""
     rows = tuple(row for line in lines if (row := line.strip()))
-    layout = _layout(rows)
+    layout = layout_of(rows)
     if layout is None:
         return Zone(warnings=("layout_unknown",))
     if _old_french(layout, rows):
@@ -120,15 +131,10 @@ def split(text: str) -> tuple[str, ...]:
     if has_zone_size(lines):
         return lines
     run = "".join(lines)
-    for rows, length in _SIZES:
+    for rows, length in SIZES:
         if len(run) == rows * length:
             return tuple(run[start : start + length] for start in range(0, len(run), length))
     return lines
-
-
-def has_zone_size(lines: Sequence[str]) -> bool:
-    """Whether number and length of the lines are those of a known layout."""
-    return _size(lines) in _SIZES
 
 
 def zone_json(zone: Zone) -> dict[str, Any]:
@@ -164,109 +170,12 @@ def zone_json(zone: Zone) -> dict[str, Any]:
     }
 
 
-def check_digit(text: str) -> int | None:
-    """The 7-3-1 check digit of Doc 9303 part 3; None where a character has no value."""
-    total = 0
-    for place, char in enumerate(text):
-        value = _VALUES.get(char)
-        if value is None:
-            return None
-        total += value * (7, 3, 1)[place % 3]
-    return total % 10
-
-
-# --- layouts -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """A field: its line and its first place and the place behind its last, both from 0."""
-
-    row: int
-    start: int
-    end: int
-
-    def of(self, rows: Sequence[str]) -> str:
-        return rows[self.row][self.start : self.end]
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where the fields of a format lie. A check digit stands right behind its field."""
-
-    format: Format
-    name: _Span
-    number: _Span
-    nationality: _Span
-    birth: _Span
-    sex: _Span
-    expiry: _Span
-    optional: tuple[_Span, ...]
-    optional_has_check: bool = False
-    composite: tuple[_Span, ...] = ()  # what it covers, in order; the digit is the last place of the second line
-
-
-_TD1: Final = _Layout(
-    "TD1",
-    name=_Span(2, 0, 30),
-    number=_Span(0, 5, 14),
-    nationality=_Span(1, 15, 18),
-    birth=_Span(1, 0, 6),
-    sex=_Span(1, 7, 8),
-    expiry=_Span(1, 8, 14),
-    optional=(_Span(0, 15, 30), _Span(1, 18, 29)),
-    composite=(_Span(0, 5, 30), _Span(1, 0, 7), _Span(1, 8, 15), _Span(1, 18, 29)),
-)
-
-
-def _two_lines(name: Format, length: int, optional_end: int, composite_end: int | None) -> _Layout:
-    return _Layout(
-        name,
-        name=_Span(0, 5, length),
-        number=_Span(1, 0, 9),
-        nationality=_Span(1, 10, 13),
-        birth=_Span(1, 13, 19),
-        sex=_Span(1, 20, 21),
-        expiry=_Span(1, 21, 27),
-        optional=(_Span(1, 28, optional_end),),
-        optional_has_check=name == "TD3",
-        composite=(_Span(1, 0, 10), _Span(1, 13, 20), _Span(1, 21, composite_end)) if composite_end else (),
-    )
-
-
-_TD2: Final = _two_lines("TD2", 36, 35, 35)
-_TD3: Final = _two_lines("TD3", 44, 42, 43)
-_MRVA: Final = _two_lines("MRVA", 44, 44, None)
-_MRVB: Final = _two_lines("MRVB", 36, 36, None)
-
-_SIZES: Final[dict[tuple[int, int], tuple[_Layout, _Layout]]] = {
-    (2, 44): (_TD3, _MRVA),  # the second is for visas, whose code begins with V
-    (2, 36): (_TD2, _MRVB),
-    (3, 30): (_TD1, _TD1),
-}
-_VALUES: Final = {
-    FILLER: 0,
-    **{digit: int(digit) for digit in string.digits},
-    **{letter: 10 + place for place, letter in enumerate(string.ascii_uppercase)},
-}
-
-
-def _size(rows: Sequence[str]) -> tuple[int, int]:
-    lengths = {len(row) for row in rows}
-    return (len(rows), lengths.pop()) if len(lengths) == 1 else (0, 0)
-
-
-def _layout(rows: Sequence[str]) -> _Layout | None:
-    pair = _SIZES.get(_size(rows))
-    return pair and pair[rows[0].startswith("V")]
-
-
-def _old_french(layout: _Layout, rows: Sequence[str]) -> bool:
+def _old_french(layout: Layout, rows: Sequence[str]) -> bool:
     """The French identity card before 2021 has TD2's size and its own order: no nationality and no expiry.
 
     Its number has twelve characters, with the check digit behind them where TD2 ends the nationality.
     """
-    if layout is not _TD2 or not rows[0].startswith("IDFRA"):
+    if layout is not TD2 or not rows[0].startswith("IDFRA"):
         return False
     return _holds(rows[1][:12], rows[1][12]) and not _holds(rows[1][:9], rows[1][9])
 
@@ -282,7 +191,7 @@ class _Number:
     warning: str | None = None
 
 
-def _fields(layout: _Layout, rows: Sequence[str]) -> Zone:
+def _fields(layout: Layout, rows: Sequence[str]) -> Zone:
     number = _number(layout, rows)
     surname, given = _names(layout.name.of(rows))
     sex = layout.sex.of(rows)
@@ -304,7 +213,7 @@ def _fields(layout: _Layout, rows: Sequence[str]) -> Zone:
     )
 
 
-def _checks(layout: _Layout, rows: Sequence[str], number: _Number) -> Checks:
+def _checks(layout: Layout, rows: Sequence[str], number: _Number) -> Checks:
     last = rows[1][-1]
     covered = "".join(span.of(rows) for span in layout.composite)
     return Checks(
@@ -320,25 +229,25 @@ def _holds(text: str, digit: str) -> bool:
     return digit.isascii() and digit.isdigit() and check_digit(text) == int(digit)
 
 
-def _span_holds(span: _Span, rows: Sequence[str]) -> bool:
+def _span_holds(span: Span, rows: Sequence[str]) -> bool:
     return _holds(span.of(rows), rows[span.row][span.end])
 
 
-def _optional_holds(span: _Span, rows: Sequence[str]) -> bool:
+def _optional_holds(span: Span, rows: Sequence[str]) -> bool:
     # An empty field may have a filler for its check digit (Doc 9303 part 4, 4.2.2).
     empty = not span.of(rows).strip(FILLER)
     return (empty and rows[span.row][span.end] == FILLER) or _span_holds(span, rows)
 
 
-def _number(layout: _Layout, rows: Sequence[str]) -> _Number:
+def _number(layout: Layout, rows: Sequence[str]) -> _Number:
     """The document number. One too long for its field goes on in the optional data, behind a filler where its check
     digit would stand (Doc 9303 part 5, note j). States compute that digit with or without the filler: both hold.
     """
     field, optional = layout.number.of(rows), layout.optional[0].of(rows)
     mark = rows[layout.number.row][layout.number.end]
-    plain = _Number(_stripped(field), bool(field.strip(FILLER)) and _holds(field, mark), optional)
+    plain = _Number(_printed(field), bool(field.strip(FILLER)) and _holds(field, mark), optional)
     rest, _, behind = optional.partition(FILLER)
-    if layout not in (_TD1, _TD2) or mark != FILLER or field.endswith(FILLER) or len(rest) < 2:
+    if layout not in (TD1, TD2) or mark != FILLER or field.endswith(FILLER) or len(rest) < 2:
         return plain
     number, digit = field + rest[:-1], rest[-1]
     without, with_filler = _holds(number, digit), _holds(f"{field}{FILLER}{rest[:-1]}", digit)
@@ -348,7 +257,11 @@ def _number(layout: _Layout, rows: Sequence[str]) -> _Number:
         (False, True): "long_number_with_filler",
         (False, False): "long_number",
     }[without, with_filler]
-    return _Number(_stripped(number), without or with_filler, behind, warning)
+    return _Number(_printed(number), without or with_filler, behind, warning)
+
+
+def _printed(number: str) -> str:
+    return number.strip(FILLER).replace(FILLER, " ")
 
 
 def _names(field: str) -> tuple[str, str]:
@@ -363,30 +276,15 @@ def _stripped(text: str) -> str:
 
 # --- warnings ------------------------------------------------------------------------------------------------
 
-# ISO 3166-1 alpha-3 and the codes of Doc 9303 part 3, section 5, with those seen on real documents beside them.
-_STATE_CODES: Final = (
-    "ABW AFG AGO AIA ALA ALB AND ARE ARG ARM ASM ATA ATF ATG AUS AUT AZE BDI BEL BEN BES BFA BGD BGR BHR BHS BIH BLM "
-    "BLR BLZ BMU BOL BRA BRB BRN BTN BVT BWA CAF CAN CCK CHE CHL CHN CIV CMR COD COG COK COL COM CPV CRI CUB CUW CXR "
-    "CYM CYP CZE DJI DMA DNK DOM DZA ECU EGY ERI ESH ESP EST ETH FIN FJI FLK FRA FRO FSM GAB GBR GEO GGY GHA GIB GIN "
-    "GLP GMB GNB GNQ GRC GRD GRL GTM GUF GUM GUY HKG HMD HND HRV HTI HUN IDN IMN IND IOT IRL IRN IRQ ISL ISR ITA JAM "
-    "JEY JOR JPN KAZ KEN KGZ KHM KIR KNA KOR KWT LAO LBN LBR LBY LCA LIE LKA LSO LTU LUX LVA MAC MAF MAR MCO MDA MDG "
-    "MDV MEX MHL MKD MLI MLT MMR MNE MNG MNP MOZ MRT MSR MTQ MUS MWI MYS MYT NAM NCL NER NFK NGA NIC NIU NLD NOR NPL "
-    "NRU NZL OMN PAK PAN PCN PER PHL PLW PNG POL PRI PRK PRT PRY PSE PYF QAT REU ROU RUS RWA SAU SDN SEN SGP SGS SHN "
-    "SJM SLB SLE SLV SMR SOM SPM SRB SSD STP SUR SVK SVN SWE SWZ SXM SYC SYR TCA TCD TGO THA TJK TKL TKM TLS TON TTO "
-    "TUN TUR TUV TWN TZA UGA UKR UMI URY USA UZB VAT VCT VEN VGB VIR VNM VUT WLF WSM YEM ZAF ZMB ZWE "
-    "D GBD GBN GBO GBP GBS EUE UNO UNA UNK RKS XXK XOM XPO XXA XXB XXC XXX XBA XIM XCC XCE XCO XEC XES XMP XDC"
-)
-_STATES: Final = frozenset(_STATE_CODES.split())
 
-
-def _warnings(layout: _Layout, rows: Sequence[str], zone: Zone) -> tuple[str, ...]:
+def _warnings(layout: Layout, rows: Sequence[str], zone: Zone) -> tuple[str, ...]:
     """Everything a person may want to know of a zone that its check digits do not say; words, never values."""
     field = layout.name.of(rows)
     long_number = _number(layout, rows).warning
     found = {
         "rejected_characters": any(char not in ALPHABET for row in rows for char in row),
-        "issuing_state_unknown": zone.issuing_state not in _STATES,
-        "nationality_unknown": zone.nationality not in _STATES,
+        "issuing_state_unknown": zone.issuing_state not in STATES,
+        "nationality_unknown": zone.nationality not in STATES,
         **_date_warnings("birth_date", zone.birth_date),
         **_date_warnings("expiry_date", zone.expiry_date),
         "sex_unusual": layout.sex.of(rows) not in ("M", "F", "X", FILLER),
@@ -424,10 +322,11 @@ def _days(month: str) -> int:
 
 # What optical readers take for one another in OCR-B; each pair both ways.
 _CONFUSED: Final = ("O0", "Q0", "I1", "B8", "S5", "Z2", "G6", "<K", "<C")
-_TWINS: Final = {"G": "6", "6": "G"}
+# Confused and of equal value, so that no check digit sees it; a filler inside a number (a space by now) may be a K.
+_TWINS: Final = {"G": "6", "6": "G", " ": "K"}
 
 
-def _rejected(layout: _Layout, rows: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+def _rejected(layout: Layout, rows: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
     """Field, line and place of each character that is not of the zone's alphabet."""
     return tuple(
         (_field_at(layout, row, place), row, place)
@@ -437,7 +336,7 @@ def _rejected(layout: _Layout, rows: Sequence[str]) -> tuple[tuple[str, int, int
     )
 
 
-def _field_at(layout: _Layout, row: int, place: int) -> str:
+def _field_at(layout: Layout, row: int, place: int) -> str:
     spans = {
         "document_number": replace(layout.number, end=layout.number.end + 1),
         "birth_date": replace(layout.birth, end=layout.birth.end + 1),
@@ -454,7 +353,7 @@ def _field_at(layout: _Layout, row: int, place: int) -> str:
     return "composite" if layout.composite and (row, place) == (1, layout.composite[-1].end) else "optional"
 
 
-def _repair(layout: _Layout, rows: tuple[str, ...], zone: Zone, rejected: Sequence[tuple[str, int, int]]) -> Repair:
+def _repair(layout: Layout, rows: tuple[str, ...], zone: Zone, rejected: Sequence[tuple[str, int, int]]) -> Repair:
     if zone.valid:
         return _twins_of(zone.document_number)
     wrong = {name for name in zone.checks.failed() if name != "composite"} | {name for name, _, _ in rejected}
@@ -479,9 +378,11 @@ def _swapped_twins(number: str) -> Iterator[str]:
     for place, char in enumerate(number):
         if char in _TWINS:
             yield number[:place] + _TWINS[char] + number[place + 1 :]
+    if number.endswith("K"):  # or that K is the filler behind the number
+        yield number[:-1].rstrip()
 
 
-def _numbers(layout: _Layout, rows: tuple[str, ...], rejected: Sequence[tuple[str, int, int]]) -> Iterator[str]:
+def _numbers(layout: Layout, rows: tuple[str, ...], rejected: Sequence[tuple[str, int, int]]) -> Iterator[str]:
     """Numbers that differ in one place from what was read and make every check digit hold, then their twins.
 
     Where the check digit itself was misread, the number is the one that was read.
@@ -507,7 +408,7 @@ def _alternatives(char: str) -> str:
     return "".join(pair.replace(char, "") for pair in _CONFUSED if char in pair)
 
 
-def _number_with(layout: _Layout, rows: tuple[str, ...], place: int, char: str) -> _Number | None:
+def _number_with(layout: Layout, rows: tuple[str, ...], place: int, char: str) -> _Number | None:
     row = layout.number.row
     line = rows[row][:place] + char + rows[row][place + 1 :]
     changed = (*rows[:row], line, *rows[row + 1 :])

@@ -108,7 +108,7 @@ class TsaDecoder:
                 case Junk(length, why):
                     readings.append(Malformed(now, why, length))
                 case Frame(_, body, cut):
-                    readings.extend(self._line(body.decode("latin-1"), cut, now))
+                    readings.extend(self._line(body.decode("latin-1").rstrip(" \0"), cut, now))
         return readings
 
     def to_send(self, now: float) -> bytes:
@@ -214,13 +214,13 @@ def stamp_of(line: bytes) -> float | None:
 
 def _parsed(text: str) -> tuple[str, tuple[float, ...]] | None:
     """Tag and fields of a whole line, no fields for tags that are not used; None where it is no line of this device."""
-    line = _LINE.fullmatch(text.strip(" \0"))
+    line = _LINE.fullmatch(text.lstrip(" \0"))
     if line is None:
         return None
     tag, rest = line.groups()
     if tag not in _FIELDS:
         # Nothing is known of its fields, but a good line at its end means that two lines ran together.
-        return None if _TAIL.search(text, len(tag)) else (tag, ())
+        return None if _TAIL.search(text, 1) else (tag, ())
     if not _FIELDS[tag].fullmatch(rest):
         return None
     return tag, tuple(float(field) for field in rest.split(",")[1:])
