@@ -27,7 +27,7 @@ from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
 from failsafe.hq import invented, notices, publish
 from failsafe.hq.fields import Fault
-from failsafe.hq.keys import HeadquartersError, KeyStore, init
+from failsafe.hq.keys import HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
@@ -81,6 +81,14 @@ class Office:
 
     def repository(self) -> Repository:
         return Repository(self.home, self.keys())
+
+    def is_half_made(self) -> bool:
+        """Whether the keys are whole and nothing else is there: the ceremony was interrupted."""
+        try:
+            self.keys()
+        except KeyMissing:
+            return False
+        return not any((self.home / name).exists() for name in (f"public/{medium.TIMESTAMP}", REGISTER_FILE))
 
     @contextmanager
     def register(self) -> Iterator[Register]:
@@ -176,17 +184,18 @@ def keys_init(
 ) -> None:
     """Make all keys, sign the first root, and start the feed of notices."""
     passphrase, now = _passphrase(passphrase_file, new=True), _now()
-    store = init(
-        office.home,
-        passphrase=passphrase,
-        now=now,
-        root_keys=root_keys,
-        root_threshold=root_threshold,
-        targets_keys=targets_keys,
-        targets_threshold=targets_threshold,
-    )
+    if not office.is_half_made():
+        init(
+            office.home,
+            passphrase=passphrase,
+            now=now,
+            root_keys=root_keys,
+            root_threshold=root_threshold,
+            targets_keys=targets_keys,
+            targets_threshold=targets_threshold,
+        )
     statement = Statement(feed=BASE_FEED, lineage=secrets.token_hex(8))
-    Repository(office.home, store).create([statement], passphrase=passphrase, now=now)
+    office.repository().create([statement], passphrase=passphrase, now=now)
     with office.register():
         click.echo(f"Keys and first publication made in {office.home}.")
     _note(
