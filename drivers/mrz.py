@@ -14,6 +14,7 @@ import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from failsafe.drivers.layouts import (
@@ -395,11 +396,16 @@ def _numbers(layout: Layout, rows: tuple[str, ...], rejected: Sequence[tuple[str
         for char in _alternatives(rows[row][place])
         if (number := _number_with(layout, rows, place, char)) is not None
     ]
-    # Digits are the commoner guess: most numbers hold more of them than letters.
-    found.sort(key=lambda number: sum(not char.isdigit() for char in number))
+    found.sort(key=_strangeness)
     yield from found
     for value in found:
         yield from _swapped_twins(value)
+
+
+def _strangeness(number: str) -> tuple[int, int]:
+    """How unlike a real number: these change seldom between letters and digits, and most hold more digits."""
+    kinds = [char.isdigit() for char in number]
+    return sum(kind != after for kind, after in pairwise(kinds)), kinds.count(False)
 
 
 def _alternatives(char: str) -> str:

@@ -334,6 +334,9 @@ def test_the_truth_is_among_the_candidates_of_every_confusion(true: str, read: s
 def test_a_single_candidate_is_unique_and_several_are_ambiguous() -> None:
     single = parse(with_char(passport(number="L3Z94Y7H3"), 1, 2, "2"))
     assert (single.repair.status, numbers(single)) == ("unique", ["L3Z94Y7H3"])
+    plausible = parse(with_char(passport(number="ZX4410923"), 1, 4, "I"))
+    assert len(numbers(plausible)) > 1
+    assert plausible.repair.best == {"document_number": "ZX4410923"}
     several = parse(with_char(passport(number="A000000B7"), 1, 1, "O"))
     assert several.repair.status == "ambiguous"
     assert len(numbers(several)) > 1
