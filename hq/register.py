@@ -189,10 +189,11 @@ class Register:
         Raises:
             BoothRefused: there is none.
         """
-        for booth in self.booths():
-            if booth.name == name:
-                return booth
-        raise BoothRefused("No booth of that id is enrolled.")
+        with self._begin() as connection:
+            found = tables.booths(connection, name)
+        if not found:
+            raise BoothRefused("No booth of that id is enrolled.")
+        return found[0]
 
     def check_keys(self, enrolment: Enrolment) -> None:
         """Return if the booth may be enrolled with these keys.
@@ -200,15 +201,15 @@ class Register:
         Raises:
             BoothRefused: the id is taken by other keys, or a key is another booth's or was revoked.
         """
-        for known in self.booths():
-            same = known.enrolment.signing == enrolment.signing and known.enrolment.seal == enrolment.seal
-            if known.name == enrolment.booth and known.revoked_at is None and not same:
+        with self._begin() as connection:
+            known = tables.booths(connection, enrolment.booth)
+            rows = connection.execute(select(BOOTH_KEYS).where(BOOTH_KEYS.c.key_id.in_(_key_ids(enrolment)))).all()
+        for booth in known:
+            if booth.revoked_at is None and _key_ids(booth.enrolment) != _key_ids(enrolment):
                 raise BoothRefused(
                     "A booth of this id is enrolled with other keys.",
                     "If it was set up anew, revoke it first: `failsafe-hq booths revoke ID`.",
                 )
-        with self._begin() as connection:
-            rows = connection.execute(select(BOOTH_KEYS).where(BOOTH_KEYS.c.key_id.in_(_key_ids(enrolment)))).all()
         if any(row.revoked for row in rows):
             raise BoothRefused("These keys were revoked.", "Make new keys at the booth: `failsafe keys init`.")
         if any(row.booth != enrolment.booth for row in rows):

@@ -121,9 +121,10 @@ class Booth:
         return self.enrolment.booth
 
 
-def booths(connection: Connection) -> list[Booth]:
-    """All booths, revoked ones too, by name."""
-    rows = connection.execute(select(BOOTHS).order_by(BOOTHS.c.booth)).all()
+def booths(connection: Connection, name: str | None = None) -> list[Booth]:
+    """All booths, revoked ones too, by name; only the one called `name` where it is given."""
+    query = select(BOOTHS).order_by(BOOTHS.c.booth)
+    rows = connection.execute(query if name is None else query.where(BOOTHS.c.booth == name)).all()
     return [
         Booth(
             msgspec.json.decode(row.enrolment, type=Enrolment),
