@@ -1,0 +1,170 @@
+"""The index: who is found under which spelling, who is not, and that the best stand first. All persons are invented."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from failsafe.agent.index import Index
+from failsafe.agent.names import fold
+from tests.bench.population import Population
+
+
+def row(entity_id, tokens, *, tier="red", births=("1975-03-14",), kind="main", sex="M"):
+    return (entity_id, tier, tokens, kind, births, sex)
+
+
+def found(index, name, **options):
+    return [each.name.entity_id for each in index.search(fold(name), **options)]
+
+
+SMALL = Index.build(
+    [
+        row("1", "BEISPIELOV IVAN PETROVICH"),
+        row("2", "MUHAMMAD AHMAD AL TESTI"),
+        row("3", "MUHAMMAD HASSAN EXEMPLARI"),
+        row("4", "MUHAMMAD ALI PROBANDI"),
+        row("5", "XI YANGBEN"),
+        row("6", "KHRUSTALEVSKY ANATOLY"),
+        row("7", "SUKARTONO"),
+        row("8", "ABDALLAH MODELI"),
+        row("9", "GRZMOTOWSKA ALICJA", sex="F"),
+        row("10", "MUHAMMAD MUHAMMAD"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "entity_id"),
+    [
+        ("Beispielov, Ivan Petrovich", "1"),
+        ("IVAN BEISPIELOV", "1"),
+        ("Beyspielow Iwan", "1"),
+        ("Beispielof Ivan", "1"),
+        ("Бейспилов Иван", "1"),
+        ("Mohamed Ahmed Testi", "2"),
+        ("Hrustalevskij Anatolij", "6"),
+        ("Xiyangben", "5"),
+        ("Xi Yang Ben", "5"),
+        ("Sukartono", "7"),
+        ("Abd Allah Modeli", "8"),
+        ("Gzrmotowska Alicja", "9"),
+    ],
+)
+def test_spellings_find_the_notice_first(name, entity_id):
+    assert found(SMALL, name)[0] == entity_id
+
+
+def test_one_common_token_is_no_hit_where_the_name_has_more():
+    common = Index.build([row(str(number), f"MUHAMMAD {word}") for number, word in enumerate(words(200))])
+    assert found(common, "Muhammad Nadieswelt") == []
+
+
+def test_one_rare_token_is_a_hit_for_the_aligner_to_judge():
+    assert found(SMALL, "Grzmotowska Beata") == ["9"]
+
+
+def test_a_name_of_one_token_finds_names_that_bear_it():
+    assert "7" in found(SMALL, "Sukartono")
+    assert set(found(SMALL, "Muhammad")) == {"2", "3", "4", "10"}
+
+
+def test_a_name_said_twice_counts_once():
+    many = Index.build([row(str(number), f"MUHAMMAD {word}") for number, word in enumerate(words(200))])
+    assert found(many, "Muhammad Muhammad") == []
+
+
+def test_initials_alone_find_nobody():
+    assert found(SMALL, "I P") == []
+
+
+def test_nothing_is_found_by_nothing():
+    assert SMALL.search(()) == []
+    assert Index.build([]).search(("TESTOV",)) == []
+    assert len(Index.build([row("1", "")])) == 0
+
+
+def test_a_cut_name_finds_the_longer_one():
+    assert found(SMALL, "KHRUSTAL ANATO", cut=True) == ["6"]
+    assert "6" not in found(SMALL, "KHRUSTAL ANATO")
+
+
+def test_each_notice_comes_once_with_the_name_that_met_best():
+    index = Index.build(
+        [row("1", "BEISPIELOV IVAN"), row("1", "MALER IWAN", kind="low_alias"), row("1", "BEISPILOW IVAN")]
+    )
+    hits = index.search(fold("Beispielov Ivan"))
+    assert [hit.name.entity_id for hit in hits] == ["1"]
+    assert hits[0].name.tokens == ("BEISPIELOV", "IVAN")
+    assert hits[0].share == 1.0
+
+
+def test_a_like_birth_orders_namesakes():
+    twins = Index.build([row(str(year), "BEISPIELOV IVAN", births=(f"{year}-01-01",)) for year in range(1930, 2010)])
+    assert found(twins, "Beispielov Ivan", births=["1971-06-01"], most=3)[0] in {"1970", "1971", "1972"}
+    assert len(found(twins, "Beispielov Ivan", births=["1971-06-01"])) == 30
+
+
+def test_dates_never_leave_anybody_out():
+    assert found(SMALL, "Sukartono", births=["2004-01-01"]) == ["7"]
+    assert found(SMALL, "Sukartono", births=["not a date"]) == ["7"]
+
+
+def test_the_nuclear_tier_is_not_crowded_out():
+    crowd = [row(str(number), "BEISPIELOV IVAN") for number in range(100)]
+    index = Index.build([*crowd, row("rn", "BEISPIELOV IWAN", tier="rn")])
+    assert "rn" in found(index, "Beispielov Ivan")
+
+
+def test_rarity_falls_with_the_number_of_bearers():
+    assert SMALL.rarity("MUHAMMAD") < SMALL.rarity("SUKARTONO") == SMALL.rarity("NOBODYS")
+
+
+def words(count):
+    """Invented words no two of which are near each other."""
+    rng = random.Random(7)
+    return ["".join(rng.choices("BDFGKLMNPRSTVZ", k=9)) for _ in range(count)]
+
+
+@given(st.lists(st.text("ABEIKMNORSTUV", min_size=2, max_size=9), min_size=1, max_size=4, unique=True))
+def test_whoever_is_in_it_is_found_under_his_own_name(tokens):
+    index = Index.build([*ROWS, row("own", " ".join(tokens))])
+    assert "own" in [each.name.entity_id for each in index.search(tokens)]
+
+
+@given(st.lists(st.text("ABEIKMNORSTUV", max_size=9), max_size=5), st.booleans())
+def test_shares_are_ordered_and_between_nothing_and_all(tokens, cut):
+    shares = [each.share for each in SMALL.search(tokens, cut=cut)]
+    assert all(0.0 < share <= 1.0 for share in shares)
+    assert shares == sorted(shares, reverse=True)
+
+
+@given(st.permutations(["BEISPIELOV", "IVAN", "PETROVICH"]))
+def test_the_order_of_a_name_changes_nothing(tokens):
+    assert found(SMALL, " ".join(tokens)) == found(SMALL, "BEISPIELOV IVAN PETROVICH")
+
+
+POPULATION = Population(5, surnames=4_000, givens=1_500)
+PERSONS = POPULATION.persons(4_000)
+ROWS = list(POPULATION.rows(PERSONS))
+
+
+def test_disguises_are_found_among_thousands():
+    index = Index.build(ROWS)
+    assert len(index) == 8_000
+    disguised = [POPULATION.disguise(person) for person in PERSONS[:600]]
+    hits = sum(
+        person.entity_id in found(index, f"{person.surname} {person.given}", births=[person.birth])
+        for person in disguised
+    )
+    assert hits >= 0.98 * len(disguised)
+
+
+def test_innocents_bring_few_candidates():
+    index = Index.build(ROWS)
+    strangers = Population(99).persons(300)
+    counts = [len(found(index, f"{person.surname} {person.given}")) for person in strangers]
+    assert sum(counts) / len(counts) < 5
