@@ -136,7 +136,7 @@ class SerialLine:
             self._stopping.wait(retry_s)
             retry_s = min(2 * retry_s, LONGEST_RETRY_S)
 
-    def _listen(self, port: serial.SerialBase) -> bool:
+    def _listen(self, port: serial.Serial) -> bool:
         """Read until the line is lost or the stop; true if it worked at all."""
         decoder = self.driver.decoder()
         worked = False
@@ -166,7 +166,7 @@ class SerialLine:
             else:
                 self._become("OK", f"{self.driver.name} on {self.port}", "")
 
-    def _send(self, decoder: Decoder, port: serial.SerialBase) -> None:
+    def _send(self, decoder: Decoder, port: serial.Serial) -> None:
         message = decoder.to_send(time.monotonic())  # noqa: TID251
         if message:
             port.write(message)
@@ -203,7 +203,7 @@ _SETTINGS_ADVICE: Final = "Correct baud, byte size, parity and stop bits of this
 _NO_PORT_ADVICE: Final = "Correct `port` in the configuration: it names something that is not a serial device."
 
 
-def _opened(port: str, settings: LineSettings) -> serial.SerialBase:
+def _opened(port: str, settings: LineSettings) -> serial.Serial:
     return serial.serial_for_url(
         port,
         baudrate=settings.baud,
@@ -216,7 +216,7 @@ def _opened(port: str, settings: LineSettings) -> serial.SerialBase:
     )
 
 
-def _read(port: serial.SerialBase) -> bytes:
+def _read(port: serial.Serial) -> bytes:
     """The bytes that are there, or the first that comes, at once; empty after `READ_WAIT_S` of silence."""
     first: bytes = port.read(1)
     if not first:
@@ -225,7 +225,7 @@ def _read(port: serial.SerialBase) -> bytes:
     return first + port.read(waiting) if waiting else first
 
 
-def _close(port: serial.SerialBase) -> None:
+def _close(port: serial.Serial) -> None:
     try:
         port.close()
     except _PORT_FAULTS as error:
@@ -235,4 +235,5 @@ def _close(port: serial.SerialBase) -> None:
 def _word(error: BaseException) -> str:
     """The kind of an error, without its text."""
     number = getattr(error, "errno", None)
-    return f"{type(error).__name__} {errno.errorcode[number]}" if number in errno.errorcode else type(error).__name__
+    name = errno.errorcode.get(number) if isinstance(number, int) else None
+    return f"{type(error).__name__} {name}" if name else type(error).__name__

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from failsafe.drivers import cute, mrz, tsa
+from failsafe.drivers import cute, tsa
 
 BITS_A_BYTE: Final = 10  # start, eight data, stop
 
@@ -330,48 +330,3 @@ class Portal:
 
 def _fields(tag: str, values: Sequence[int]) -> bytes:
     return ",".join([tag, *(f"{value:06d}" for value in values)]).encode("ascii") + b"\r\n"
-
-
-# --- documents that nobody holds -------------------------------------------------------------------------------
-
-
-def td3(surname: str, given: str, number: str, state: str, born: str, sex: str, expires: str) -> tuple[str, ...]:
-    """The two lines of a passport (ICAO Doc 9303-4); dates are YYMMDD, names in capitals A-Z."""
-    return _two_lines("P", 44, surname, given, number, state, born, sex, expires)
-
-
-def td2(surname: str, given: str, number: str, state: str, born: str, sex: str, expires: str) -> tuple[str, ...]:
-    """The two lines of a small official document (ICAO Doc 9303-6)."""
-    return _two_lines("I", 36, surname, given, number, state, born, sex, expires)
-
-
-def td1(surname: str, given: str, number: str, state: str, born: str, sex: str, expires: str) -> tuple[str, ...]:
-    """The three lines of an identity card (ICAO Doc 9303-5)."""
-    first = _filled(f"I<{state:<3}{_checked(_filled(number, 9))}", 30)
-    dates = _checked(born), _checked(expires)
-    second = f"{dates[0]}{sex}{dates[1]}{state:<3}".replace(" ", "<") + "<" * 11
-    composite = mrz.check_digit(first[5:] + second[:7] + second[8:15] + second[18:])
-    return (first, f"{second}{composite}", _filled(_names_of(surname, given), 30))
-
-
-def _two_lines(
-    code: str, length: int, surname: str, given: str, number: str, state: str, born: str, sex: str, expires: str
-) -> tuple[str, ...]:
-    first = _filled(f"{code}<{state:<3}{_names_of(surname, given)}", length)
-    fields = _checked(_filled(number, 9)), f"{state:<3}", _checked(born), sex, _checked(expires)
-    passport = length == 44
-    second = "".join(fields).replace(" ", "<") + "<" * (15 if passport else 7)
-    composite = mrz.check_digit(second[:10] + second[13:20] + second[21:])
-    return (first, f"{second}{composite}")
-
-
-def _names_of(surname: str, given: str) -> str:
-    return "<<".join(part.replace(" ", "<").replace("-", "<").replace("'", "") for part in (surname, given) if part)
-
-
-def _filled(text: str, length: int) -> str:
-    return text.replace(" ", "<")[:length].ljust(length, "<")
-
-
-def _checked(field: str) -> str:
-    return f"{field}{mrz.check_digit(field)}"

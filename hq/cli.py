@@ -25,13 +25,14 @@ from rich.progress import Progress
 
 from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
-from failsafe.hq import invented, notices, publish
-from failsafe.hq.fields import Fault
+from failsafe.hq import invented, publish
 from failsafe.hq.keys import HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
+from failsafe.sync import shape
 from failsafe.sync.errors import SyncError
+from failsafe.sync.fields import Fault
 from failsafe.sync.records import Statement
 
 DEFAULT_HOME: Final = "/var/lib/failsafe-hq"
@@ -281,9 +282,9 @@ def import_command(office: Office, file: IO[bytes], skip_bad: bool) -> None:
         _note(f"{stock.pending} changes wait for `failsafe-hq publish`.")
 
 
-def _read_notices(content: bytes) -> notices.Reading:
+def _read_notices(content: bytes) -> shape.Reading:
     try:
-        return notices.read(content.decode("utf-8"))
+        return shape.read(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise click.ClickException(f"The file is not UTF-8 from line {line} on. Export it again as UTF-8.") from None
@@ -304,7 +305,7 @@ def withdraw(office: Office, id_: str, issued_by: str | None) -> None:
         if issued_by:
             found = register.withdraw_listed("".join(id_.split()).upper(), issued_by.upper()) > 0
         else:
-            found = register.withdraw_notice(notices.canonical_id(id_))
+            found = register.withdraw_notice(shape.canonical_id(id_))
     if not found:
         raise click.ClickException(
             "Nothing of that id is held. Compare it with the notice; for a listed document give --issued-by COUNTRY."

@@ -34,7 +34,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from failsafe.hq import tables
 from failsafe.hq.keys import HeadquartersError
-from failsafe.hq.notices import Entry
 from failsafe.hq.step import Step
 from failsafe.hq.tables import (
     BOOTH_KEYS,
@@ -56,6 +55,7 @@ from failsafe.sync.records import (
     Welcome,
     encode,
 )
+from failsafe.sync.shape import Entry
 
 _BATCH: Final = 500
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.hq import notices
 from failsafe.hq.invented import SCRIPTS, invent
+from failsafe.sync import shape
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def reading(lines):
-    return notices.read("\n".join(lines))
+    return shape.read("\n".join(lines))
 
 
 def test_a_thousand_pass_the_import(reading):
@@ -34,7 +34,7 @@ def test_a_thousand_pass_the_import(reading):
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**64), st.integers(1, 60))
 def test_every_seed_passes_the_import(seed, number):
-    found = notices.read("\n".join(json.dumps(line) for line in invent(number, seed)))
+    found = shape.read("\n".join(json.dumps(line) for line in invent(number, seed)))
     assert found.faults == () and len(found.notices) == number
 
 

@@ -14,7 +14,6 @@ from failsafe.agent import keys as booth_keys
 from failsafe.hq import courier, enrol, publish
 from failsafe.hq.enrol import EnrolmentRefused
 from failsafe.hq.keys import HeadquartersError, RequestRefused
-from failsafe.hq.notices import Entry, Restrictions
 from failsafe.hq.publish import PublishRefused
 from failsafe.hq.register import BoothRefused, Register
 from failsafe.sync import courier as booth_courier
@@ -30,6 +29,7 @@ from failsafe.sync.records import (
     encode,
     key_file,
 )
+from failsafe.sync.shape import Entry, Restrictions
 from failsafe.sync.spool import Spool
 from tests.publishing import PASSPHRASE, Desk, now
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.hq.notices import Entry, Restrictions
 from failsafe.hq.register import BoothRefused, Imported, Register, RegisterFault, Stock
 from failsafe.hq.step import Epoch
 from failsafe.sync.records import (
@@ -27,6 +26,7 @@ from failsafe.sync.records import (
     SealPublic,
     Welcome,
 )
+from failsafe.sync.shape import Entry, Restrictions
 
 NOW = "2026-11-21T12:00:00Z"
 LATER = "2026-12-21T12:00:00Z"

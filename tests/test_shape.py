@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.hq import notices
-from failsafe.hq.notices import Restrictions, read
 from failsafe.sync.records import Description, IdentityDocument, ListedDocument, Notice, PersonName, encode
+from failsafe.sync.shape import Restrictions, read
 
 PERSON = {"entity_id": "2026/7000001", "notice_type": "RED", "name": "ZORVEKARIO", "forename": "LIMTUSK"}
 
@@ -425,7 +424,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-known_fields = st.sampled_from(sorted({*PERSON, *notices._READ, "kind", "number", "issuing_country_id"}))
+known_fields = st.sampled_from(sorted({*PERSON, *shape._READ, "kind", "number", "issuing_country_id"}))
 
 
 @given(st.dictionaries(known_fields, json_values, max_size=6))
@@ -473,6 +472,6 @@ def test_the_examples_of_the_public_shape(shared):
 def test_the_published_codes_are_known(shared):
     codes = json.loads((shared / "data" / "notices" / "codes.json").read_text("utf-8"))
     former = codes["hairs_id"].pop("_legacy")
-    assert set(codes["hairs_id"]) == notices.HAIR and set(codes["eyes_colors_id"]) == notices.EYES
+    assert set(codes["hairs_id"]) == shape.HAIR and set(codes["eyes_colors_id"]) == shape.EYES
     assert {old: one(hairs_id=[old]).description.hair for old in former} == {old: (new,) for old, new in former.items()}
     assert one(nationalities=list(codes["country_special"])).nationalities == tuple(codes["country_special"])

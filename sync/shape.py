@@ -9,11 +9,11 @@ zero month, heights of 0 or "None", lists that are null, countries that are none
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
-from failsafe.hq.fields import Fault, Findings, Part, has_latin, objects
+from failsafe.sync.fields import Fault, Findings, Part, has_latin, objects
 from failsafe.sync.records import (
     Description,
     IdentityDocument,
@@ -72,6 +72,14 @@ class Entry:
     notice: Notice
     restrictions: Restrictions = Restrictions()
     line: int = 0
+
+
+class FaultyNotices(Exception):
+    """A file of notices is not used, since lines of it are wrong; `faults` are all that were found."""
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(f"{name}: {fault}" for fault in faults))
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,322 @@
+"""The command line of a booth: `failsafe`.
+
+Filters read JSON lines and answer each with one, in order; a line that cannot be answered gets an `error`, never a
+traceback. What people read goes to standard error, what programs read to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import structlog
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from failsafe.agent import config, decoding, keys
+from failsafe.agent.config import ConfigurationRefused
+from failsafe.agent.control import CoreUnreachable, Visitor
+from failsafe.agent.keys import KeysRefused
+from failsafe.drivers import driver as drivers
+from failsafe.sync.errors import SyncError
+from failsafe.sync.records import encode
+from failsafe.sync.shape import FaultyNotices
+
+Answer = Mapping[str, Any]
+_EXPECTED = (ConfigurationRefused, KeysRefused, CoreUnreachable, FaultyNotices, SyncError)
+
+with_config = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=config.DEFAULT_PATH,
+    show_default=True,
+    help="The booth's configuration.",
+)
+lines_in = click.argument("source", type=click.File("r", encoding="utf-8"), default="-")
+
+
+def main() -> None:
+    """Entry point: errors that are foreseen are one clear text and exit code 1, never a traceback."""
+    try:
+        failsafe(standalone_mode=True)
+    except _EXPECTED as error:
+        click.echo(f"failsafe: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="failsafe-edge")
+def failsafe() -> None:
+    """The booth agent: notices, travel documents and radiation, with or without a network."""
+
+
+# --- running ---------------------------------------------------------------------------------------------------
+
+
+@failsafe.command()
+@with_config
+def run(path: Path) -> None:
+    """Run the booth's core until it is stopped."""
+    from failsafe.agent.booth import Booth, PortTaken
+
+    _log_to_standard_error()
+    configuration = config.load(path)
+    try:
+        Booth(configuration, keys.load(keys.folder(configuration.folders.keys))).run()
+    except PortTaken as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _log_to_standard_error() -> None:
+    """Key and value a line, for the journal; no line carries a person, a zone or a key."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+
+
+@failsafe.command()
+@with_config
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for programs.")
+def status(path: Path, as_json: bool) -> None:
+    """What the running core says of itself."""
+    with Visitor(Path(config.load(path).core.socket)) as core:
+        told = core.ask("status")
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        _print_status(told)
+
+
+def _print_status(told: Answer) -> None:
+    mirror, ledger = told["mirror"], told["ledger"]
+    table = Table(title=f"{told['booth']}  ·  Fail Safe Edge {told['version']}", show_header=False)
+    table.add_row("notices", f"{mirror['state']}, {mirror['notices']} notices, age {_age(mirror['age_s'])}")
+    if mirror["refused"]:
+        table.add_row("last publication", f"REFUSED: {mirror['refused']}. {mirror['advice']}")
+    recording = "recording" if ledger["recording"] else "CANNOT RECORD"
+    waiting = f"{ledger['undelivered']} undelivered, oldest {_age(ledger['oldest_s'])}"
+    table.add_row("ledger", f"{recording}, {waiting}")
+    for device in told["detectors"]:
+        table.add_row(device["name"], f"{device['state']}  {device['advice']}".strip())
+    clock = told["clock"]
+    table.add_row("clock", f"{clock['wall']}{'' if clock['trusted'] else '  NOT TRUSTED'}")
+    for fault in told["faults"]:
+        table.add_row("fault", fault)
+    table.add_row("page", told["page"])
+    Console().print(table)
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    minutes, _ = divmod(int(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+# --- setting up ------------------------------------------------------------------------------------------------
+
+
+@failsafe.group("keys")
+def keys_group() -> None:
+    """The booth's own keys."""
+
+
+@keys_group.command("init")
+@with_config
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where to write the keys.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where BOOTH.enrol goes.")
+def keys_init(path: Path, folder: Path | None, out: Path) -> None:
+    """Make the booth's keys and BOOTH.enrol, the file that headquarters enrols it with."""
+    configuration = config.load(path)
+    booth = configuration.booth
+    place = folder or keys.folder(configuration.folders.keys)
+    enrolment = keys.make(place, booth.id, booth.country)
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{booth.id}.enrol"
+    file.write_bytes(encode(enrolment))
+    click.echo(f"Keys are in {place}. Protect them with `systemd-creds encrypt` before the booth is used.", err=True)
+    click.echo(f"Give {file} to headquarters: failsafe-hq booths enrol {file.name}", err=True)
+
+
+@failsafe.group("config")
+def config_group() -> None:
+    """The booth's configuration."""
+
+
+@config_group.command("check")
+@with_config
+def config_check(path: Path) -> None:
+    """Name every fault of a configuration with its line and what to do."""
+    configuration = config.load(path)
+    devices = len(configuration.readers) + len(configuration.portals)
+    if not configuration.hq.root_sha256:
+        click.echo(f"{path}: not enrolled yet: write the root_sha256 that `failsafe-hq booths enrol` prints.", err=True)
+    click.echo(f"{path}: good. Booth {configuration.booth.id}, {len(configuration.lanes)} lanes, {devices} devices.")
+
+
+@failsafe.group("courier")
+def courier_group() -> None:
+    """Carry publications by stick where there is no network."""
+
+
+@courier_group.command("import")
+@with_config
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+def courier_import(path: Path, folder: Path) -> None:
+    """Put the publication (or the welcome file) in FOLDER into the booth's spool; the core checks it by itself."""
+    from failsafe.sync import courier
+    from failsafe.sync.spool import Spool
+
+    configuration = config.load(path)
+    place = Path(configuration.folders.spool) / "in"
+    place.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("copying", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        carried = courier.import_folder(folder, Spool(place), configuration.booth.id, show)
+    files = carried.metadata + carried.targets + carried.keys + carried.welcome
+    click.echo(f"{files} files are in the spool. The core checks and takes them by itself: failsafe status", err=True)
+
+
+# --- filters ---------------------------------------------------------------------------------------------------
+
+
+def answer_lines(source: IO[str], answer: Callable[[dict[str, Any]], Answer]) -> None:
+    """Answer each JSON line of `source` with one on standard output, with the line's `id`."""
+    for text in source:
+        if not text.strip():
+            continue
+        click.echo(json.dumps(_answered(text, answer), ensure_ascii=False))
+
+
+def _answered(text: str, answer: Callable[[dict[str, Any]], Answer]) -> Answer:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {"id": None, "error": "This line is not JSON. Give one object a line."}
+    if not isinstance(line, dict):
+        return {"id": None, "error": "This line is no JSON object. Give one object a line."}
+    try:
+        return {"id": line.get("id"), **answer(line)}
+    except LineRefused as refused:
+        return {"id": line.get("id"), "error": str(refused)}
+
+
+class LineRefused(Exception):
+    """A line of a filter's input cannot be answered; the text says what to correct."""
+
+
+@failsafe.command("mrz")
+@lines_in
+def mrz_filter(source: IO[str]) -> None:
+    """Read machine-readable zones: {"id", "lines": [...]} a line."""
+    from failsafe.drivers import mrz
+
+    def answer(line: dict[str, Any]) -> Answer:
+        zone = line.get("lines")
+        if not isinstance(zone, list) or not all(isinstance(text, str) for text in zone):
+            raise LineRefused('Give "lines", a list of the zone\'s lines.')
+        return mrz.zone_json(mrz.parse(zone))
+
+    answer_lines(source, answer)
+
+
+@failsafe.command("names")
+@lines_in
+def names_filter(source: IO[str]) -> None:
+    """Compare names: {"id", "query", "candidate"} a line."""
+    from failsafe.agent import screening
+
+    def answer(line: dict[str, Any]) -> Answer:
+        query, candidate = line.get("query"), line.get("candidate")
+        if not isinstance(query, str) or not isinstance(candidate, str):
+            raise LineRefused('Give "query" and "candidate", both text.')
+        return screening.compare_names(query, candidate)
+
+    answer_lines(source, answer)
+
+
+@failsafe.command("screen")
+@with_config
+@click.option("--notices", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Notices to match with.")
+@click.option("--mirror", "from_mirror", is_flag=True, help="Match with the running booth's own notices.")
+@lines_in
+def screen_filter(path: Path, notices: Path | None, from_mirror: bool, source: IO[str]) -> None:
+    """Judge persons by the notices alone: {"id", "name" or "surname", "given_names", ...} a line."""
+    from failsafe.agent import screening
+
+    if (notices is None) == (not from_mirror):
+        raise click.UsageError("Give either --notices FILE or --mirror.")
+    if notices is not None:
+        shelf = screening.Shelf.read(notices)
+        answer_lines(source, lambda line: _screened(screening.screen_on_shelf(line, shelf)))
+        return
+    with Visitor(Path(config.load(path).core.socket), timeout_s=30.0) as core:
+        answer_lines(source, lambda line: _screened(core.ask("screen", person=line)))
+
+
+def _screened(answer: Answer) -> Answer:
+    if "error" in answer:
+        raise LineRefused(str(answer["error"]))
+    return answer
+
+
+@failsafe.command("decode")
+@click.argument("driver")
+@click.argument("source", type=click.File("rb"), default="-")
+@click.option("--stamped", is_flag=True, help="Text lines with a trailing time stamp, as captures have them.")
+def decode(driver: str, source: IO[bytes], stamped: bool) -> None:
+    """Decode the raw bytes of a device's line: one reading a line, then a summary."""
+    try:
+        found = drivers.find(driver)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from error
+    _print_lines(decoding.decode(found, source, stamped=stamped))
+
+
+def _print_lines(answers: Iterable[Answer]) -> None:
+    for answer in answers:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+# --- showing ---------------------------------------------------------------------------------------------------
+
+
+@failsafe.command()
+@click.option("--once", is_flag=True, help="End after the script.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the outcome.")
+@click.option("--port", default=8600, show_default=True, help="Of the officer's page.")
+def demo(once: bool, as_json: bool, port: int) -> None:
+    """Play a shift with simulated readers and a portal: everything else is real."""
+    from failsafe.agent.demo import play
+
+    sys.exit(play.play(once=once or not sys.stdout.isatty(), as_json=as_json, port=port))
+
+
+@failsafe.command()
+@click.option("--persons", type=int, multiple=True, help="Sizes of the notice base; 1000 and 50000 if not given.")
+def bench(persons: tuple[int, ...]) -> None:
+    """Measure this booth: each figure beside what it is compared with."""
+    from failsafe.agent import bench as benches
+
+    _print_lines(benches.run(persons or (1_000, 50_000)))

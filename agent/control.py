@@ -1,0 +1,132 @@
+"""The core's own door for the command line: a UNIX socket that speaks JSON lines.
+
+Who may open it is a matter of the file's owner and mode (0660, the technicians' group). A request is one object with
+`ask`; the answer is one object, or for `verdicts` one a verdict until the caller leaves. No answer carries a person
+that the caller did not send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+_MAX_LINE: Final = 64 * 1024
+Answer = dict[str, Any]
+
+
+class Core(Protocol):
+    """What the door can ask of the running core."""
+
+    def status(self) -> Answer:
+        """What `failsafe status --json` prints."""
+        ...
+
+    def screen(self, person: Mapping[str, Any]) -> Answer:
+        """What `failsafe screen --mirror` prints for one person; blocks until judged."""
+        ...
+
+    def verdicts(self) -> AsyncIterator[Answer]:
+        """Every verdict from now on, without identity."""
+        ...
+
+
+class CoreUnreachable(Exception):
+    """No core answers; the text says what to do."""
+
+
+async def serve(core: Core, path: Path) -> asyncio.Server:
+    """Open the door at `path`; the caller closes the server it is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await _converse(core, reader, lambda reply: _send(writer, reply))
+        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+            pass  # the caller left, or sent no lines
+        finally:
+            writer.close()
+
+    server = await asyncio.start_unix_server(answer, path=str(path), limit=_MAX_LINE)
+    path.chmod(0o660)
+    return server
+
+
+async def _send(writer: asyncio.StreamWriter, reply: Answer) -> None:
+    writer.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
+    await writer.drain()
+
+
+async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[Answer], Awaitable[None]]) -> None:
+    while line := await reader.readline():
+        try:
+            request = json.loads(line)
+            asked = request["ask"]
+        except (ValueError, TypeError, KeyError):
+            await send({"error": "not a request", "advice": 'Send one JSON object a line, with "ask".'})
+            continue
+        if asked == "status":
+            await send(core.status())
+        elif asked == "screen":
+            await send(await asyncio.to_thread(core.screen, request.get("person", {})))
+        elif asked == "verdicts":
+            async for verdict in core.verdicts():
+                await send(verdict)
+        else:
+            await send({"error": f"unknown: {asked!r}"[:80], "advice": "Ask for status, screen or verdicts."})
+
+
+class Visitor:
+    """The command line's side of the door.
+
+    Raises:
+        CoreUnreachable: from `__init__` and `ask`, when no core answers.
+    """
+
+    def __init__(self, path: Path, timeout_s: float | None = 5.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise CoreUnreachable(
+                f"No running core at {path} ({error.strerror or error}). Start it with `failsafe run` or "
+                "`systemctl start failsafe-core`, or give its configuration with --config."
+            ) from error
+        self._lines = self._socket.makefile("rb")
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that still reads, which would hold the buffer
+        self._lines.close()
+        self._socket.close()
+
+    def ask(self, what: str, **more: object) -> Answer:
+        """The core's answer to one request."""
+        self.tell(what, **more)
+        return self.next()
+
+    def tell(self, what: str, **more: object) -> None:
+        """Send a request without waiting for its answer."""
+        self._socket.sendall(json.dumps({"ask": what, **more}).encode() + b"\n")
+
+    def next(self) -> Answer:
+        """The next line the core sends."""
+        try:
+            line = self._lines.readline()
+        except OSError as error:
+            raise CoreUnreachable(f"The core did not answer ({error}). Look at its log.") from error
+        if not line:
+            raise CoreUnreachable("The core closed the connection. Look at its log.")
+        answer: Answer = json.loads(line)
+        return answer

@@ -1,0 +1,213 @@
+"""The booth's hold on its notices: the mirror, its index, their age, and the taking of what the spool brings.
+
+Two threads. The intake thread looks into `spool/in`, verifies, applies and builds the new index; verdicts go on from
+the old one meanwhile. The booth's own thread matches, over its own connection.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from failsafe.agent import names
+from failsafe.agent.config import Configuration
+from failsafe.agent.index import Index
+from failsafe.agent.keys import BoothKeys
+from failsafe.sync import intake, mirror, trust
+from failsafe.sync.errors import Missing, StoreBroken, StoreDamaged, SyncError
+from failsafe.sync.feed import Floor
+from failsafe.sync.intake import Taken
+from failsafe.sync.mirror import Mirror
+from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, FeedState
+from failsafe.sync.spool import Spool
+
+LOOK_EVERY_S: Final = 1.0
+TRY_AGAIN_S: Final = 60.0
+
+_log = structlog.get_logger("notices")
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """The notices as they stand after an intake; what the booth's thread matches against."""
+
+    index: Index
+    floors: Mapping[str, Floor] = field(default_factory=dict)
+    signed_at: float | None = None
+    notices: int = 0
+    listed: int = 0
+
+    def feeds(self) -> tuple[FeedState, ...]:
+        """The serials a verdict is given on."""
+        return tuple(FeedState(feed=name, lineage=at.lineage, serial=at.serial) for name, at in self.floors.items())
+
+    def holds(self, wanted: tuple[str, ...]) -> bool:
+        """Whether every configured feed is held and holds anything."""
+        return bool(wanted) and all(self.floors.get(name, Floor("", 0)).count > 0 for name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the intake thread tells the booth: a new edition, why there is none, or both."""
+
+    edition: Edition | None = None
+    taken: Taken | None = None
+    refusal: SyncError | None = None
+
+
+class Notices:
+    """Opens the mirror, looks after the spool, and tells `deliver` what came of it.
+
+    Args:
+        configuration: the booth's.
+        keys: the booth's.
+        ledger_floors: the floors the ledger remembers, as of now.
+        deliver: called from the intake thread with each piece of news.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        keys: BoothKeys,
+        ledger_floors: Callable[[], Mapping[str, Floor]],
+        deliver: Callable[[News], None],
+    ) -> None:
+        self._configuration = configuration
+        self._keys = keys
+        self._ledger_floors = ledger_floors
+        self._deliver = deliver
+        self._path = Path(configuration.folders.state) / "mirror.db"
+        self._workplace = Path(configuration.folders.state) / "trust"
+        self._spool = Spool(Path(configuration.folders.spool) / "in")
+        self._stopping = threading.Event()
+        self._broken = threading.Event()
+        self._worth_another_try = False  # after a fault of the disk or a file that may still come
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> Edition:
+        """Load what is held, then begin to look into the spool; returns the edition to start with."""
+        self._workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self._workplace.iterdir():  # a crash may have left a private folder behind
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            with self.connect() as held:
+                held.check()
+                edition = self._load(held)
+        except StoreDamaged as error:
+            self._set_aside(error)
+            edition = Edition(Index.build(()))
+        except SyncError as error:
+            _log.error("mirror does not open", reason=error.reason, advice=error.advice)
+            edition = Edition(Index.build(()))
+            self._broken.set()
+        self._thread.start()
+        return edition
+
+    def stop(self) -> None:
+        """Finish the step at hand, then end."""
+        self._stopping.set()
+        self._thread.join(timeout=30)
+
+    def connect(self) -> Mirror:
+        """A connection to the mirror for the calling thread."""
+        return Mirror.open(self._path, self._keys.mirror)
+
+    def mistrust(self) -> None:
+        """A reading of the mirror failed: have it examined, and set aside if it is damaged."""
+        self._broken.set()
+
+    # --- the intake thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        seen: object = None
+        tried_at = float("-inf")
+        while not self._stopping.is_set():
+            if self._broken.is_set():
+                self._examine()
+                seen = None
+            shown = self._shown()
+            now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
+            if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
+                seen, tried_at = shown, now
+                self._take()
+            self._stopping.wait(LOOK_EVERY_S)
+
+    def _shown(self) -> object:
+        """What tells one publication in the spool from the next; None where there is none."""
+        marks = []
+        for name in (f"{METADATA_FOLDER}/{TIMESTAMP_FILE}", WELCOME_FILE):
+            with suppress(OSError):
+                about = (self._spool.root / name).lstat()
+                marks.append((name, about.st_ino, about.st_size, about.st_mtime_ns))
+        return tuple(marks) or None
+
+    def _take(self) -> None:
+        try:
+            with self.connect() as held:
+                taken = intake.take(self._spool, held, self._ledger_floors(), self._reader(held), names.forms)
+                edition = self._load(held) if taken.floors else None
+                if edition is None and taken.newer:
+                    edition = Edition(Index.build(()), held.floors(), held.signed_at())
+        except StoreDamaged as error:
+            self._set_aside(error)
+            self._deliver(News(edition=Edition(Index.build(())), refusal=error))
+        except SyncError as error:
+            self._worth_another_try = isinstance(error, StoreBroken | Missing)
+            _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
+            self._deliver(News(refusal=error))
+        else:
+            self._worth_another_try = False
+            if taken.floors:
+                _log.info("notices taken", serials={name: floor.serial for name, floor in taken.floors.items()})
+            self._deliver(News(edition=edition, taken=taken))
+
+    def _reader(self, held: Mirror) -> intake.Reader:
+        booth, hq = self._configuration.booth, self._configuration.hq
+        root = held.held_metadata().get("root.json") or trust.root_from_welcome(self._spool, hq.root_sha256, booth.id)
+        return intake.Reader(booth.id, hq.feeds, self._keys.sealing, root, self._workplace)
+
+    def _load(self, held: Mirror) -> Edition:
+        if held.edition() != names.EDITION:
+            held.rederive(names.forms, names.EDITION)
+        counts = held.counts()
+        return Edition(
+            index=Index.build(held.names()),
+            floors=held.floors(),
+            signed_at=held.signed_at(),
+            notices=counts.notices,
+            listed=counts.listed,
+        )
+
+    def _examine(self) -> None:
+        self._broken.clear()
+        try:
+            with self.connect() as held:
+                held.check()
+                edition = self._load(held)
+        except StoreDamaged as error:
+            self._set_aside(error)
+            self._deliver(News(edition=Edition(Index.build(())), refusal=error))
+        except SyncError as error:
+            self._deliver(News(refusal=error))
+            self._broken.set()
+        else:
+            self._deliver(News(edition=edition))
+
+    def _set_aside(self, error: SyncError) -> None:
+        kept = mirror.set_aside(self._path)
+        _log.error("mirror set aside", reason=error.reason, kept=kept.name, advice=error.advice)
+
+
+def same_index(held: Edition, fresh: Edition) -> Edition:
+    """A fresh edition that only moved the age keeps the index that is in use."""
+    if fresh.floors and dict(fresh.floors) == dict(held.floors):
+        return replace(fresh, index=held.index, notices=held.notices, listed=held.listed)
+    return fresh

@@ -1,0 +1,146 @@
+"""The ledger on a thread of its own.
+
+A verdict waits for its commit, but no longer than half a second; what could not be written stays here and is tried
+again until it is, in order. Nothing that must be kept is ever dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.ledger import Ledger
+
+RETRY_S: Final = 1.0
+Task = Callable[[Ledger], object]
+
+_log = structlog.get_logger("recorder")
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One thing to write. `tried` is set after the first try, `recorded` tells whether it is committed."""
+
+    task: Task
+    keep: bool
+    tried: threading.Event = field(default_factory=threading.Event)
+    recorded: bool = False
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it was committed within `timeout_s`."""
+        self.tried.wait(timeout_s)
+        return self.recorded
+
+
+class Recorder:
+    """Writes to the ledger in the order given.
+
+    Args:
+        open_ledger: opens the ledger; called on the recorder's own thread, again after a failure.
+    """
+
+    def __init__(self, open_ledger: Callable[[], Ledger]) -> None:
+        self._open_ledger = open_ledger
+        self._waiting: deque[Attempt] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._ledger: Ledger | None = None
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self.fault: SyncError | None = None
+        self.undelivered: tuple[int, str | None] = (0, None)
+        self.head = ""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what can be written, then close the ledger."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join(timeout=5)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last try succeeded and nothing waits behind a failure."""
+        return self.fault is None
+
+    def submit(self, task: Task, *, keep: bool = True) -> Attempt:
+        """Have `task` run on the ledger; with `keep` it is tried until it succeeds, so it must be idempotent."""
+        attempt = Attempt(task, keep)
+        if self.fault is not None:
+            attempt.tried.set()  # behind a known failure nobody waits half a second to learn of it
+        with self._wake:
+            self._waiting.append(attempt)
+            self._wake.notify()
+        return attempt
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if self.fault is not None and not self._stopping:
+                    self._wake.wait(RETRY_S)
+                while not self._waiting and not self._stopping:
+                    self._wake.wait()
+                if self._stopping and (not self._waiting or self.fault is not None):
+                    break
+                attempt = self._waiting[0]
+            self._try(attempt)
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _try(self, attempt: Attempt) -> None:
+        try:
+            if self._ledger is None:
+                self._ledger = self._open_ledger()
+            attempt.task(self._ledger)
+            self.undelivered = self._ledger.undelivered()
+            self.head = self._ledger.head()
+        except SyncError as error:
+            self._failed(attempt, error)
+        except Exception as error:  # a fault of ours: keep the alert and say so, rather than lose it or the thread
+            _log.exception("recorder met a fault of its own")
+            self._failed(attempt, StoreBroken(f"The ledger's writer met {type(error).__name__}."))
+        else:
+            if self.fault is not None:
+                _log.info("ledger writes again")
+            self.fault = None
+            attempt.recorded = True
+            self._drop(attempt)
+        attempt.tried.set()
+
+    def _failed(self, attempt: Attempt, error: SyncError) -> None:
+        if self.fault is None or self.fault.reason != error.reason:
+            _log.error("ledger cannot record", reason=error.reason, advice=error.advice)
+        self.fault = error
+        self._close_quietly()
+        if attempt.keep:
+            self._tell_those_behind()
+        else:
+            self._drop(attempt)
+
+    def _tell_those_behind(self) -> None:
+        """Nobody behind a failed write waits half a second to learn that it cannot be written yet."""
+        with self._wake:
+            for behind in self._waiting:
+                behind.tried.set()
+
+    def _close_quietly(self) -> None:
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.close()
+        except SyncError as error:
+            _log.warning("ledger did not close", reason=error.reason)
+        self._ledger = None
+
+    def _drop(self, attempt: Attempt) -> None:
+        with self._wake:
+            self._waiting.remove(attempt)

@@ -1,0 +1,170 @@
+"""The person before the officer, as a document or the officer's own typing gives them. Pure.
+
+What could not be read surely is not hidden: it is searched for as far as it goes, and `surely_read` stays False, which
+is never clear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from failsafe.agent.countries import alpha_2
+from failsafe.agent.matching import Traveller
+from failsafe.agent.page.view import EntryRefused, ManualEntry
+from failsafe.drivers import mrz
+from failsafe.drivers.mrz import Zone
+from failsafe.sync.records import PersonAsRead
+
+_PARTIAL_DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Presented:
+    """What was presented once.
+
+    Attributes:
+        person: as read, for an alert; None where nothing at all could be read.
+        traveller: the same as the matcher asks for it.
+        token: tells this document from others without saying whose it is; None where nothing was read. A zone that
+            was read badly has one too: another document is another traveller's until it is shown to be the same.
+        surely_read: a traveller about whom nothing is found may be cleared on this.
+    """
+
+    person: PersonAsRead | None
+    traveller: Traveller | None
+    token: str | None
+    surely_read: bool
+
+    def __repr__(self) -> str:
+        return f"Presented({'read' if self.surely_read else 'not surely read'})"
+
+
+UNREAD: Final = Presented(None, None, None, surely_read=False)
+
+
+def from_zone(lines: Sequence[str], year: int) -> Presented:
+    """What a zone's lines say; `year` is the present one, for the century of a birth."""
+    zone = mrz.parse(lines)
+    if zone.format is None:
+        return UNREAD
+    unique = zone.repair.status == "unique"
+    mended = dict(zone.repair.best or {}) if unique else {}
+    number = mended.get("document_number", zone.document_number)
+    born = birth_date(mended.get("birth_date", zone.birth_date), year)
+    person = PersonAsRead(
+        source="zone",
+        surname=zone.surname or None,
+        given=zone.given_names or None,
+        birth_date=born,
+        sex=zone.sex or None,
+        nationality=zone.nationality or None,
+        document_number=number or None,
+        issuing_state=zone.issuing_state or None,
+        zone=tuple(lines),
+        repaired=unique and not zone.valid,
+    )
+    named = bool(zone.surname or zone.given_names)
+    return Presented(
+        person=person,
+        traveller=Traveller(
+            surname=zone.surname,
+            given_names=zone.given_names,
+            birth_date=born,
+            sex=zone.sex or None,
+            nationality=zone.nationality or None,
+            document_number=number,
+            number_candidates=_candidates(zone),
+            number_sure=zone.valid,
+            issuing_country=zone.issuing_state or None,
+            name_cut=zone.name_cut,
+        ),
+        token=hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
+        surely_read=named and (zone.valid or unique),
+    )
+
+
+def _candidates(zone: Zone) -> tuple[str, ...]:
+    """Every number the document may have beside the one as read."""
+    numbers = (candidate.get("document_number") for candidate in zone.repair.candidates)
+    return tuple(number for number in numbers if number)
+
+
+def birth_date(printed: str, year: int) -> str | None:
+    """A zone's YYMMDD as a partial ISO date; unknown parts (`<`, 00) are left out; None without a year.
+
+    The zone has no century: it is the latest that does not lie in the future (ICAO Doc 9303 leaves it open).
+    """
+    if not re.fullmatch(r"\d\d[0-9<]{4}", printed):
+        return None
+    full = int(printed[:2]) + (year // 100) * 100
+    if full > year:
+        full -= 100
+    month, day = printed[2:4], printed[4:6]
+    if not ("01" <= month <= "12"):
+        return f"{full:04d}"
+    return f"{full:04d}-{month}-{day}" if "01" <= day <= "31" else f"{full:04d}-{month}"
+
+
+def from_entry(entry: ManualEntry, year: int) -> Presented:
+    """What an officer typed: a zone, or fields.
+
+    Raises:
+        EntryRefused: the entry says too little or contradicts its form; the text says what to correct.
+    """
+    if entry.zone.strip():
+        return _typed_zone(entry.zone, year)
+    if not (entry.surname.strip() or entry.given_names.strip() or entry.document_number.strip()):
+        raise EntryRefused("Type a surname, given names or a document number, or the lines of the zone.")
+    born = entry.birth_date.strip()
+    if born and not _PARTIAL_DATE.fullmatch(born):
+        raise EntryRefused("Type the date of birth as YYYY-MM-DD, YYYY-MM or YYYY.")
+    sex = entry.sex.strip().upper()
+    if sex not in ("", "M", "F", "X"):
+        raise EntryRefused("Sex is M, F or X, or left empty.")
+    countries = [_country(entry.nationality, "nationality"), _country(entry.issuing_state, "issuing state")]
+    number = entry.document_number.strip().upper()
+    fields = (entry.surname.strip(), entry.given_names.strip(), born, sex, number, *(c or "" for c in countries))
+    return Presented(
+        person=PersonAsRead(
+            source="manual",
+            surname=fields[0] or None,
+            given=fields[1] or None,
+            birth_date=born or None,
+            sex=sex or None,
+            nationality=countries[0],
+            document_number=number or None,
+            issuing_state=countries[1],
+        ),
+        traveller=Traveller(
+            surname=fields[0],
+            given_names=fields[1],
+            birth_date=born or None,
+            sex=sex or None,
+            nationality=countries[0],
+            document_number=number,
+            issuing_country=countries[1],
+        ),
+        token=hashlib.sha256("\x1f".join(fields).encode()).hexdigest()[:16],
+        surely_read=bool(fields[0] or fields[1]),
+    )
+
+
+def _typed_zone(text: str, year: int) -> Presented:
+    presented = from_zone(mrz.split(text), year)
+    if presented.person is None:
+        raise EntryRefused("These are not the lines of a zone: type 2 lines of 44 or 36 characters, or 3 lines of 30.")
+    return presented
+
+
+def _country(text: str, what: str) -> str | None:
+    code = text.strip().upper()
+    if not code:
+        return None
+    found = alpha_2(code)
+    if found is None:
+        raise EntryRefused(f"The {what} is a country code of two or three letters, such as FR or FRA.")
+    return found
