@@ -22,6 +22,9 @@ from failsafe.sync.records import BOOTH_ID, FEED_ID
 DEFAULT_PATH: Final = Path("/etc/failsafe/booth.toml")
 _MAX_BYTES: Final = 256 * 1024
 
+# `\Z`, since `$` lets a line end pass, and one in an id would reach file names and sealed envelopes.
+BoothId = Annotated[str, msgspec.Meta(pattern=rf"^{BOOTH_ID.pattern}\Z")]
+FeedId = Annotated[str, msgspec.Meta(pattern=rf"^{FEED_ID.pattern}\Z")]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
@@ -33,8 +36,8 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class BoothTable(_Table, frozen=True, kw_only=True):
     """`[booth]`: who and where this booth is; every alert carries it."""
 
-    id: Annotated[str, msgspec.Meta(pattern=f"^{BOOTH_ID.pattern}$")]
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    id: BoothId
+    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
     crossing_point: Word
     latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
@@ -44,8 +47,8 @@ class BoothTable(_Table, frozen=True, kw_only=True):
 class HqTable(_Table, frozen=True, kw_only=True):
     """`[hq]`: whom this booth believes. `failsafe-hq booths enrol` prints `root_sha256`; empty: not enrolled yet."""
 
-    root_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
-    feeds: tuple[Annotated[str, msgspec.Meta(pattern=f"^{FEED_ID.pattern}$")], ...] = ("base",)
+    root_sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    feeds: Annotated[tuple[FeedId, ...], msgspec.Meta(min_length=1)] = ("base",)
 
 
 class FoldersTable(_Table, frozen=True, kw_only=True):
@@ -169,28 +172,37 @@ def parse(text: bytes, path: Path) -> Configuration:
     """The configuration that `text` spells; `path` is for the faults' words only.
 
     Raises:
-        ConfigurationRefused: with every fault of the text.
+        ConfigurationRefused: with every fault of the text; where tables contradict one another, that is found once
+            each of them is right.
     """
     try:
         tree = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        where = re.search(r"line (\d+)", str(error))
-        line = int(where.group(1)) if where else 0
-        raise ConfigurationRefused(
-            path, [Fault(line, "TOML", f"{error}.", "Correct the line; strings stand in double quotes.")]
-        ) from error
-    lines = text.decode("utf-8").splitlines()
-    faults = [_named(fault, lines) for fault in _unknown_keys(tree, Configuration, ())]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationRefused(path, [_unreadable(text, error)]) from error
+    lines = text.decode("utf-8").split("\n")
+    faults = [_named(fault, lines) for fault in _faults(tree, Configuration, ())]
     if not faults:
         try:
             configuration = msgspec.convert(tree, Configuration)
         except msgspec.ValidationError as error:
-            faults = [_named(_wrong_value(str(error)), lines)]
+            faults = [_named(_wrong_value(str(error), ()), lines)]
         else:
             faults = [_named(fault, lines) for fault in _contradictions(configuration)]
             if not faults:
                 return configuration
     raise ConfigurationRefused(path, sorted(faults, key=lambda fault: fault.line))
+
+
+def _unreadable(text: bytes, error: Exception) -> Fault:
+    """Why the text is no TOML; the line from the parser's own words, which has none for the end of the file."""
+    if isinstance(error, UnicodeDecodeError):
+        line = text.count(b"\n", 0, error.start) + 1
+        return Fault(line, "TOML", "the file is not UTF-8 from this line on.", "Save it as UTF-8.")
+    if isinstance(error, RecursionError):
+        return Fault(0, "TOML", "brackets stand inside brackets without end.", "Start from docs/booth.toml.")
+    where = re.search(r"line (\d+)", str(error))
+    line = int(where.group(1)) if where else text.count(b"\n") + 1
+    return Fault(line, "TOML", f"{error}.", "Correct the line; strings stand in double quotes.")
 
 
 KeyPath = tuple[str | int, ...]
@@ -205,24 +217,32 @@ class _Found:
     advice: str
 
 
-def _unknown_keys(tree: Mapping[str, Any], table: type[msgspec.Struct], path: KeyPath) -> Iterator[_Found]:
-    """Every key of `tree` that `table` (a struct class) does not have, at any depth."""
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
-    for key, value in tree.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(fields))}."
-            yield _Found((*path, key), f"`{key}` is not known here.", hint)
-            continue
-        inner = _struct_of(fields[key])
-        if inner is None:
-            continue
-        if isinstance(value, Mapping):
-            yield from _unknown_keys(value, inner, (*path, key))
-        elif isinstance(value, list):
-            for number, item in enumerate(value):
-                if isinstance(item, Mapping):
-                    yield from _unknown_keys(item, inner, (*path, key, number))
+def _faults(value: object, annotation: object, path: KeyPath) -> Iterator[_Found]:
+    """Every fault of `value`, at any depth, if it is to be what `annotation` says."""
+    table = _struct_of(annotation)
+    if table is not None and annotation is table and isinstance(value, Mapping):
+        yield from _table_faults(value, table, path)
+    elif table is not None and annotation is not table and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _faults(item, table, (*path, number))
+    else:
+        try:
+            msgspec.convert(value, annotation)
+        except msgspec.ValidationError as error:
+            yield _wrong_value(str(error), path)
+
+
+def _table_faults(tree: Mapping[str, Any], table: type[msgspec.Struct], path: KeyPath) -> Iterator[_Found]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
+    for key in sorted(tree.keys() - fields.keys()):
+        near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+        hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(fields))}."
+        yield _Found((*path, key), f"`{key}` is not known here.", hint)
+    for key, field in fields.items():
+        if key in tree:
+            yield from _faults(tree[key], field.type, (*path, key))
+        elif field.required:
+            yield _Found((*path, key), "is missing.", "Add it; docs/configuration.md says what it is.")
 
 
 def _struct_of(annotation: object) -> type[msgspec.Struct] | None:
@@ -234,15 +254,28 @@ def _struct_of(annotation: object) -> type[msgspec.Struct] | None:
     return None
 
 
-def _wrong_value(message: str) -> _Found:
-    """A fault from msgspec's words, such as "Expected `int`, got `str` - at `$.page.port`"."""
+def _wrong_value(message: str, path: KeyPath) -> _Found:
+    """A fault from msgspec's words, such as "Expected `int`, got `str` - at `$.page.port`", below `path`."""
     what, _, where = message.partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
-    path: KeyPath = tuple(name or int(number) for name, number in steps)
-    missing = re.search(r"missing required field `(\w+)`", what)
-    if missing:
-        return _Found((*path, missing.group(1)), "is missing.", "Add it; docs/configuration.md says what it is.")
-    return _Found(path, f"{what}.", "Correct the value; docs/configuration.md says what it may be.")
+    inside: KeyPath = tuple(name or int(number) for name, number in steps)
+    return _Found((*path, *inside), f"{_plain(what)}.", "Correct the value; docs/configuration.md says what it may be.")
+
+
+def _plain(what: str) -> str:
+    """msgspec's words for kinds of values, in those of a person who writes TOML."""
+    shapeless = re.sub(r"`str` matching regex .*", "text of another form", what)
+    return re.sub(r"`(\w+)( \| null)?`", lambda kind: _KINDS.get(kind[1], kind[1]), shapeless)
+
+
+_KINDS: Final = {
+    "object": "a table",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
 
 
 def _contradictions(configuration: Configuration) -> Iterator[_Found]:
@@ -250,9 +283,13 @@ def _contradictions(configuration: Configuration) -> Iterator[_Found]:
     if configuration.mirror.stale_after_h > configuration.mirror.expired_after_h:
         yield _Found(("mirror", "stale_after_h"), "is later than expired_after_h.", "Make it the shorter one.")
     lanes = [lane.name for lane in configuration.lanes]
-    yield from _repeated(("lanes",), lanes)
-    devices = [device.name for device in (*configuration.readers, *configuration.portals)]
-    yield from _repeated(("readers",), devices)
+    yield from _repeated("name", {("lanes", number): lane.name for number, lane in enumerate(configuration.lanes)})
+    devices: dict[KeyPath, DeviceTable] = {
+        **{("readers", number): reader for number, reader in enumerate(configuration.readers)},
+        **{("portals", number): portal for number, portal in enumerate(configuration.portals)},
+    }
+    yield from _repeated("name", {place: device.name for place, device in devices.items()})
+    yield from _repeated("port", {place: device.port for place, device in devices.items()})
     known = {driver.name: driver for driver in built_in()}
     for kind, role, tables in (
         ("readers", "document", configuration.readers),
@@ -279,9 +316,13 @@ def _contradictions(configuration: Configuration) -> Iterator[_Found]:
             )
 
 
-def _repeated(path: KeyPath, names: Sequence[str]) -> Iterator[_Found]:
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield _Found((*path, "name"), f"`{name}` is given twice.", "Each name stands once; rename one of them.")
+def _repeated(key: str, words: Mapping[KeyPath, str]) -> Iterator[_Found]:
+    """A fault for each table whose word an earlier table has."""
+    seen: set[str] = set()
+    for place, word in words.items():
+        if word in seen:
+            yield _Found((*place, key), f"`{word}` is given twice.", "It stands once; correct one of them.")
+        seen.add(word)
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
@@ -306,7 +347,7 @@ def _line_of(path: KeyPath, lines: Sequence[str]) -> int:
         nth = following if isinstance(following, int) else 0
         header = re.compile(rf"^\s*\[\[?\s*{re.escape(step)}\s*\]?\]")
         headers = [number for number, line in enumerate(lines, 1) if header.match(line)]
-        if headers:
+        if headers and position == 0:
             at = table = headers[min(nth, len(headers) - 1)]
             continue
         key = re.compile(rf"^\s*{re.escape(step)}\s*=")
