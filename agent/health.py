@@ -8,9 +8,9 @@ is unknown, which is never clear.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
-MirrorState = Literal["FRESH", "STALE", "EXPIRED", "EMPTY", "UNKNOWN"]
+from failsafe.agent.fusion import MirrorState
 
 # A clock that is being slewed may step back this much without losing belief.
 CLOCK_TOLERANCE_S: Final = 2.0

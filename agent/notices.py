@@ -92,8 +92,8 @@ class Notices:
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
-    def start(self) -> Edition:
-        """Load what is held, then begin to look into the spool; returns the edition to start with."""
+    def load(self) -> Edition:
+        """What is held, checked whole: the edition to start with."""
         self._workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._workplace.iterdir():  # a crash may have left a private folder behind
             shutil.rmtree(left, ignore_errors=True)
@@ -108,13 +108,17 @@ class Notices:
             _log.error("mirror does not open", reason=error.reason, advice=error.advice)
             edition = Edition(Index.build(()))
             self._broken.set()
-        self._thread.start()
         return edition
+
+    def watch(self) -> None:
+        """Begin to look into the spool; the ledger's floors must be known by now."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Finish the step at hand, then end."""
         self._stopping.set()
-        self._thread.join(timeout=30)
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
 
     def connect(self) -> Mirror:
         """A connection to the mirror for the calling thread."""

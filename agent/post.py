@@ -7,7 +7,7 @@ a whole shift can be played in a test without a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -67,10 +67,6 @@ class Surroundings(Protocol):
         """The shift's name for the search log."""
         ...
 
-    def issued(self, event: Issued) -> None:
-        """A verdict goes to the page."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -102,15 +98,28 @@ class _Record:
 
 
 class Post:
-    """A lane with its detectors, crossings and verdicts. Not thread-safe: one thread drives it."""
+    """A lane with its detectors, crossings and verdicts. Not thread-safe: one thread drives it.
+
+    Args:
+        name, settings: the lane's.
+        monitors: its radiation detectors by name.
+        around: the booth, as far as a post needs it.
+        issued: called with each verdict as it goes to the page.
+    """
 
     def __init__(
-        self, name: str, settings: LaneSettings, monitors: Mapping[str, LaneMonitor], around: Surroundings
+        self,
+        name: str,
+        settings: LaneSettings,
+        monitors: Mapping[str, LaneMonitor],
+        around: Surroundings,
+        issued: Callable[[Issued], None],
     ) -> None:
         self.name = name
         self.lane = Lane(name, settings)
         self.monitors = dict(monitors)
         self._around = around
+        self._issued = issued
         self._records: dict[str, _Record] = {}
         self._shown: _Record | None = None
         self._history: list[tuple[_Record, str]] = []
@@ -264,7 +273,7 @@ class Post:
             self._shown = record
         self._history = [(known, at) for known, at in self._history if known is not record][-HISTORY + 1 :]
         self._history.append((record, record.at))
-        self._around.issued(
+        self._issued(
             Issued(
                 lane=self.name,
                 crossing=record.crossing,

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from failsafe.sync.errors import StoreBroken, SyncError
-from failsafe.sync.ledger import Ledger
+from failsafe.sync.ledger import Ledger, Undelivered
 
 RETRY_S: Final = 1.0
 Task = Callable[[Ledger], object]
@@ -53,7 +53,7 @@ class Recorder:
         self._ledger: Ledger | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.fault: SyncError | None = None
-        self.undelivered: tuple[int, str | None] = (0, None)
+        self.undelivered = Undelivered(0, None)
         self.head = ""
 
     def start(self) -> None:

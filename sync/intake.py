@@ -60,8 +60,10 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
     """
     held = mirror.held_metadata()
     publication = trust.read_publication(spool, held, reader.root, reader.workplace, reader.feeds)
-    # TUF has refused a version below the held one, so another timestamp is a newer one.
-    newer = publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
+    # TUF has refused a version below the held one, so another timestamp is a newer one. A mirror that was wiped cannot
+    # tell (the ledger remembers that there was one): then the age goes on from what was lived, until the next.
+    known = bool(held) or not ledger_floors
+    newer = known and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
     moved = {}
     for name in reader.feeds:
         held_floor = mirror.floors().get(name)
@@ -69,7 +71,7 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
         if change is not None:
             mirror.apply(change, derive)
             moved[name] = mirror.floors()[name]
-    if not moved and newer:
+    if not moved and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE):
         mirror.acknowledge(publication.metadata, publication.signed_at)
     return Taken(floors=moved, signed_at=publication.signed_at, newer=newer)
 

@@ -1,0 +1,124 @@
+"""What the booth says of itself, in one place, so that page, `failsafe status` and log agree. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from failsafe.agent.alerts import utc
+from failsafe.agent.config import BoothTable
+from failsafe.agent.fusion import MirrorState
+from failsafe.agent.health import HealthBook
+from failsafe.agent.notices import Edition
+from failsafe.agent.page.view import DetectorView, HeaderView
+from failsafe.sync.errors import SyncError
+from failsafe.sync.ledger import Undelivered
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The booth's parts at one moment; `wall` is UTC seconds, ages and waits are seconds."""
+
+    booth: BoothTable
+    wall: float
+    clock_trusted: bool
+    mirror: MirrorState
+    mirror_age_s: float | None
+    edition: Edition
+    refusal: SyncError | None
+    mirror_fault: SyncError | None
+    ledger_fault: SyncError | None
+    undelivered: Undelivered
+    ledger_head: str
+    detectors: tuple[DetectorView, ...]
+    own_fault: bool
+
+    @property
+    def oldest_undelivered_s(self) -> float | None:
+        """How long the oldest record has waited for headquarters' receipt."""
+        if self.undelivered.oldest is None:
+            return None
+        return max(0.0, round(self.wall - datetime.fromisoformat(self.undelivered.oldest).timestamp(), 1))
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the booth, each with what to do, in words for people."""
+        faults = []
+        if self.ledger_fault is not None:
+            faults.append(f"The ledger cannot record. {self.ledger_fault.advice}")
+        if self.mirror_fault is not None:
+            faults.append(f"The notices cannot be read. {self.mirror_fault.advice}")
+        if not self.clock_trusted:
+            faults.append("The booth's clock is behind the last time known. Set it, or bring a newer publication.")
+        if self.own_fault:
+            faults.append("The booth met a fault of its own. Telephone the technician; the log names it.")
+        return tuple(faults)
+
+    def observe(self, book: HealthBook) -> None:
+        """Enter every part's state into the book that decides what headquarters hears of."""
+        book.observe("mirror", self.mirror)
+        book.observe("feed", f"refused {self.refusal.reason}" if self.refusal else "OK")
+        book.observe("clock", "OK" if self.clock_trusted else "NOT TRUSTED")
+        book.observe("ledger", "OK" if self.ledger_fault is None else "CANNOT RECORD")
+        for detector in self.detectors:
+            book.observe(detector.name, detector.state)
+
+
+def header(now: Condition) -> HeaderView:
+    """The head of the officer's page."""
+    return HeaderView(
+        booth=now.booth.id,
+        crossing_point=now.booth.crossing_point,
+        mirror=now.mirror,
+        mirror_age_s=now.mirror_age_s,
+        notices=now.edition.notices,
+        listed_documents=now.edition.listed,
+        refused=str(now.refusal) if now.refusal else "",
+        undelivered=now.undelivered.entries,
+        oldest_undelivered_s=now.oldest_undelivered_s,
+        recording=now.ledger_fault is None,
+        clock_trusted=now.clock_trusted,
+        detectors=now.detectors,
+        faults=now.faults(),
+        telephone=now.booth.telephone,
+    )
+
+
+def status(now: Condition, version: str, page: str) -> dict[str, Any]:
+    """The object of `failsafe status --json`."""
+    age_s = None if now.mirror_age_s is None else round(now.mirror_age_s, 1)
+    return {
+        "version": version,
+        "booth": now.booth.id,
+        "mirror": {
+            "state": now.mirror,
+            "age_s": age_s,
+            "notices": now.edition.notices,
+            "listed_documents": now.edition.listed,
+            "refused": now.refusal.reason if now.refusal else None,
+            "advice": now.refusal.advice if now.refusal else None,
+            "feeds": {
+                name: {
+                    "serial": floor.serial,
+                    "lineage": floor.lineage,
+                    "age_s": age_s,
+                    "state": now.mirror,
+                    "notices": floor.count,
+                }
+                for name, floor in now.edition.floors.items()
+            },
+        },
+        "ledger": {
+            "recording": now.ledger_fault is None,
+            "undelivered": now.undelivered.entries,
+            "oldest_s": now.oldest_undelivered_s,
+            "head": now.ledger_head,
+        },
+        "detectors": [
+            {"name": one.name, "lane": one.lane, "role": one.role, "state": one.state, "advice": one.advice}
+            for one in now.detectors
+        ],
+        "clock": {"wall": utc(now.wall), "trusted": now.clock_trusted},
+        "faults": list(now.faults()),
+        "page": page,
+    }

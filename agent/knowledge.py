@@ -1,0 +1,286 @@
+"""What the booth knows and keeps: notices in force, their age, its clock, and the ledger it writes to.
+
+The posts ask it (it is their `Surroundings` but for showing verdicts). It belongs to the booth's thread; ledger and
+intake work on threads of their own and answer through `deliver`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from failsafe.agent import alerts
+from failsafe.agent.alerts import Circumstances, utc
+from failsafe.agent.config import Configuration
+from failsafe.agent.fusion import MirrorState
+from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
+from failsafe.agent.keys import BoothKeys
+from failsafe.agent.matching import PersonFinding, match
+from failsafe.agent.notices import Edition, News, Notices, same_index
+from failsafe.agent.recorder import Recorder
+from failsafe.agent.traveller import Presented
+from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.feed import Floor
+from failsafe.sync.ledger import ClockMark, Ledger
+from failsafe.sync.mirror import Mirror
+from failsafe.sync.records import Alert, FeedState, HealthChange, Moment, Notice, Place, SearchLine
+
+COMMIT_WAIT_S: Final = 0.5  # design: the ledger commit is tried before the verdict shows, at most this long
+REMEMBER_CLOCK_S: Final = 60.0
+_BUILT_IN: Final = 2026
+_NOTHING: Final = PersonFinding(grade="none", candidates=(), listed=())
+
+_log = structlog.get_logger("booth")
+
+
+class Knowledge:
+    """Notices, clock and ledger of one booth.
+
+    Args:
+        configuration: the booth's.
+        keys: the booth's.
+        deliver: hands a call to the booth's thread; called from other threads.
+    """
+
+    def __init__(
+        self, configuration: Configuration, keys: BoothKeys, deliver: Callable[[Callable[[float], None]], None]
+    ) -> None:
+        self.edition: Edition
+        self.recorder = Recorder(self._open_ledger)
+        self.refusal: SyncError | None = None
+        self.mirror_fault: SyncError | None = None
+        self._configuration = configuration
+        self._keys = keys
+        self._deliver = deliver
+        self._state = Path(configuration.folders.state)
+        self._notices = Notices(configuration, keys, self._floors, lambda news: deliver(lambda _: self._on_news(news)))
+        self._mirror: Mirror | None = None
+        # Until the ledger has been read, its floors and its last time are unknown: nothing is taken, nobody cleared.
+        self._ledger_floors: dict[str, Floor] = {}
+        self._chronicle = Chronicle(last_wall=float("inf"))
+        self._lived_at = _boottime()
+        self._remembered_at = float("-inf")
+        self._changed: Callable[[], None] = lambda: None
+
+    # --- beginning and end ---------------------------------------------------------------------------------------
+
+    def open(self, changed: Callable[[], None]) -> None:
+        """Load what is kept and begin to look into the spool; `changed` is called when verdicts may change by it."""
+        self._changed = changed
+        self.recorder.start()
+        self.recorder.submit(self._read_ledger)
+        self.edition = self._notices.load()
+        self._declare_lanes()
+
+    def close(self) -> None:
+        """Finish what is being taken and written; what was recorded stays."""
+        self._notices.stop()
+        self._keep_clock()
+        self.recorder.stop()
+
+    def release(self) -> None:
+        """Close what belongs to the calling (the booth's) thread."""
+        if self._mirror is not None:
+            self._mirror.close()
+            self._mirror = None
+
+    def _open_ledger(self) -> Ledger:
+        try:
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreBroken(f"The folder of the ledger cannot be made ({error.strerror}).") from error
+        return Ledger.open(self._state / "ledger.db", self._keys.ledger)
+
+    def _read_ledger(self, ledger: Ledger) -> None:
+        mark, floors = ledger.clock(), ledger.floors()
+        self._deliver(lambda _: self._remember(mark, floors))
+
+    def _remember(self, mark: ClockMark | None, floors: Mapping[str, Floor]) -> None:
+        self._ledger_floors = dict(floors)
+        self._chronicle = Chronicle(mark.wall, mark.elapsed_s) if mark else Chronicle()
+        self._notices.watch()  # not before: without the ledger's floors nothing may be taken
+        self._changed()
+
+    def _floors(self) -> Mapping[str, Floor]:
+        return dict(self._ledger_floors)
+
+    def _declare_lanes(self) -> None:
+        at = utc(wall_clock())
+        for lane in self._configuration.lanes:
+            portals = [portal.name for portal in self._configuration.portals if portal.lane == lane.name]
+            watch = " ".join(portals) if lane.radiation == "portal" else "none declared"
+            self.recorder.submit(_noting_setting(at, lane.name, watch))
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def live(self, now: float) -> None:
+        """Let time pass; what was lived is written down each minute."""
+        boottime = _boottime()
+        self._chronicle = self._chronicle.lived(boottime - self._lived_at, wall_clock())
+        self._lived_at = boottime
+        if now - self._remembered_at >= REMEMBER_CLOCK_S:
+            self._remembered_at = now
+            self._keep_clock()
+
+    def _keep_clock(self) -> None:
+        kept = self._chronicle
+        if kept.last_wall != float("inf"):
+            self.recorder.submit(lambda ledger: ledger.remember_clock(kept.last_wall, kept.elapsed_s), keep=False)
+
+    @property
+    def clock_trusted(self) -> bool:
+        """Whether the wall clock may be believed."""
+        return self._chronicle.trusts(wall_clock())
+
+    def year(self) -> int:
+        """The present year, for the century of a birth; never before this software was made."""
+        return max(datetime.fromtimestamp(wall_clock(), UTC).year, _BUILT_IN)
+
+    # --- notices -------------------------------------------------------------------------------------------------
+
+    def _on_news(self, news: News) -> None:
+        self.refusal = news.refusal
+        if news.edition is not None:
+            self.edition = same_index(self.edition, news.edition)
+            self.mirror_fault = None
+            self.release()
+        if news.taken is not None:
+            if news.taken.newer:
+                self._chronicle = Chronicle.accepted(news.taken.signed_at)
+                self._keep_clock()
+            for feed, floor in news.taken.floors.items():
+                self._ledger_floors[feed] = floor
+                self.recorder.submit(_noting_floor(feed, floor))
+        self._changed()
+
+    def match(self, presented: Presented) -> PersonFinding:
+        """Ask index and mirror about a person; a mirror that cannot be read finds nothing and clears nobody."""
+        if presented.traveller is None:
+            return _NOTHING
+        try:
+            return match(presented.traveller, self.edition.index, self.held())
+        except SyncError as error:
+            self._mirror_failed(error)
+            return _NOTHING
+
+    def notice(self, entity_id: str) -> Notice | None:
+        """The whole notice, for second line."""
+        try:
+            return self.held().notice(entity_id)
+        except SyncError as error:
+            self._mirror_failed(error)
+            return None
+
+    def held(self) -> Mirror:
+        """The booth's thread's own connection to the mirror.
+
+        Raises:
+            SyncError: it does not open.
+        """
+        if self._mirror is None:
+            self._mirror = self._notices.connect()
+        return self._mirror
+
+    def _mirror_failed(self, error: SyncError) -> None:
+        _log.error("mirror cannot be read", reason=error.reason, advice=error.advice)
+        self.mirror_fault = error
+        self._mirror = None
+        self._notices.mistrust()
+
+    def mirror(self) -> tuple[MirrorState, float | None, tuple[FeedState, ...]]:
+        """State and age of the notices now, and their serials."""
+        limits = self._configuration.mirror
+        age_s = mirror_age_s(self.edition.signed_at, self._chronicle, wall_clock())
+        state = mirror_state(
+            held=self.mirror_fault is None and self.edition.holds(self._configuration.hq.feeds),
+            age_s=age_s,
+            stale_after_s=limits.stale_after_h * 3600,
+            expired_after_s=limits.expired_after_h * 3600,
+        )
+        return state, age_s, self.edition.feeds()
+
+    # --- records -------------------------------------------------------------------------------------------------
+
+    def circumstances(self, lane: str | None) -> Circumstances:
+        """When and where, for a record made now."""
+        booth = self._configuration.booth
+        wall = wall_clock()
+        _, age_s, feeds = self.mirror()
+        return Circumstances(
+            at=Moment(wall=utc(wall), monotonic_s=round(monotonic(), 3), trusted=self._chronicle.trusts(wall)),
+            place=Place(
+                booth=booth.id,
+                country=booth.country,
+                crossing_point=booth.crossing_point,
+                lane=lane,
+                latitude=booth.latitude,
+                longitude=booth.longitude,
+            ),
+            mirror=feeds,
+            mirror_age_s=age_s,
+        )
+
+    def new_id(self) -> str:
+        """A fresh UUID version 7."""
+        return alerts.uuid7(wall_clock(), secrets.token_bytes(10))
+
+    def recording(self) -> bool:
+        """Whether the ledger takes records."""
+        return self.recorder.healthy
+
+    def record(self, raised: Sequence[Alert], search: SearchLine) -> bool:
+        """Commit alerts and search line together; False if that did not come about within half a second."""
+
+        def write(ledger: Ledger) -> None:
+            with ledger.together():
+                for alert in raised:
+                    ledger.append(alert)
+                ledger.log_search(search)
+
+        return self.recorder.submit(write).wait(COMMIT_WAIT_S)
+
+    def record_health(self, change: Change) -> None:
+        """Write down that a part changed its state."""
+        around = self.circumstances(None)
+        body = HealthChange(
+            id=self.new_id(),
+            at=around.at,
+            place=around.place,
+            part=change.part,
+            was=change.was,
+            now=change.now,
+            detail=change.detail,
+        )
+        self.recorder.submit(lambda ledger: ledger.append(body))
+
+    def shift(self) -> str:
+        """The shift's name for the search log."""
+        return self._configuration.page.shift
+
+
+def _noting_setting(at: str, lane: str, watch: str) -> Callable[[Ledger], object]:
+    return lambda ledger: ledger.note_setting(at, lane, watch)
+
+
+def _noting_floor(feed: str, floor: Floor) -> Callable[[Ledger], object]:
+    return lambda ledger: ledger.note_floor(feed, floor)
+
+
+def monotonic() -> float:
+    """Seconds of the monotonic clock: here and in the edges beside it is where time comes from."""
+    return time.monotonic()  # noqa: TID251
+
+
+def wall_clock() -> float:
+    """UTC seconds since 1970 as the device believes them."""
+    return time.time()  # noqa: TID251
+
+
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)  # goes on while the device sleeps
