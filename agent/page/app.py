@@ -8,13 +8,9 @@ cannot read our HTML), not another program of the same machine.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import secrets
-import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -29,7 +25,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from failsafe.agent.page.stream import EventStream, Streams, TooMany
 from failsafe.agent.page.view import EntryRefused, ManualEntry, SecondView, View
+from failsafe.agent.page.words import TABLES
 
 if TYPE_CHECKING:
     import socket
@@ -37,13 +35,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 DEFAULT_PORT: Final = 8600
-# A page that hears nothing for 4.5 s (static: wire.js) says so within the 5 s that are promised to the officer.
-BEAT_S: Final = 2.0
-# A portal sends five lines a second; a flood is drawn no faster than this, the first change still goes at once.
-_REST_S: Final = 0.04
 _BODY_LIMIT: Final = 8 * 1024
-# A first line, a second line, and their reloads; more is a fault or an attack on the loop.
-_STREAM_LIMIT: Final = 16
 
 _PAGES: Final = {"/": "first.html", "/second": "second.html"}
 _SHELF: Final = {
@@ -51,12 +43,13 @@ _SHELF: Final = {
     "draw.js": "text/javascript",
     "entry.js": "text/javascript",
     "first.js": "text/javascript",
+    "say.js": "text/javascript",
     "second.js": "text/javascript",
     "strip.js": "text/javascript",
     "wire.js": "text/javascript",
-    "words.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
+_WORDS: Final = "/words.js"
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -92,7 +85,7 @@ class Desk(Protocol):
         ...
 
     async def changed(self, after: int) -> None:
-        """Return as soon as `view().number > after`; cancelled when nobody waits any more (see `Bell`)."""
+        """Return as soon as `view().number > after`; cancelled when nobody waits any more (see `stream.Bell`)."""
         ...
 
     def enter(self, entry: ManualEntry) -> str:
@@ -109,44 +102,6 @@ class Desk(Protocol):
     def close(self, lane: str) -> None:
         """Close the lane's open crossing, in a worker thread; nothing happens where none is open."""
         ...
-
-
-class Bell:
-    """Wakes the page's streams, on their event loop, from the booth's thread. A `Desk` may keep one.
-
-    Example:
-        `async def changed(self, after): await self.bell.past(after, lambda: self.view().number)`, and `bell.ring()`
-        after each change.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-
-    def ring(self) -> None:
-        """Wake everyone who waits; from any thread."""
-        with self._lock:
-            waiting = list(self._waiting)
-        for loop, event in waiting:
-            try:
-                loop.call_soon_threadsafe(event.set)
-            except RuntimeError:  # that loop has closed: nobody is left to be woken
-                with self._lock:
-                    self._waiting.discard((loop, event))
-
-    async def past(self, after: int, number: Callable[[], int]) -> None:
-        """Return as soon as `number()` is above `after`; it is asked once at first and after each ring."""
-        event = asyncio.Event()
-        place = (asyncio.get_running_loop(), event)
-        with self._lock:
-            self._waiting.add(place)
-        try:
-            while number() <= after:
-                await event.wait()
-                event.clear()
-        finally:
-            with self._lock:
-                self._waiting.discard(place)
 
 
 class CloseOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,7 +137,7 @@ def make_app(desk: Desk, *, port: int = DEFAULT_PORT) -> Starlette:
     page = _Page(desk)
     routes = [
         *(Route(path, page.html, methods=["GET"]) for path in _PAGES),
-        *(Route(f"/{name}", page.static, methods=["GET"]) for name in _SHELF),
+        *(Route(path, page.static, methods=["GET"]) for path in (*(f"/{name}" for name in _SHELF), _WORDS)),
         Route("/events", page.events, methods=["GET"]),
         Route("/second.json", page.second, methods=["GET"]),
         Route("/healthz", page.health, methods=["GET"]),
@@ -192,7 +147,7 @@ def make_app(desk: Desk, *, port: int = DEFAULT_PORT) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Gate, port=port)],
-        exception_handlers={Refused: _refusal, HTTPException: _no_such_thing},
+        exception_handlers={Refused: _refusal, TooMany: _crowded, HTTPException: _no_such_thing},
     )
     app.state.streams = page.streams
     return app
@@ -219,6 +174,8 @@ class PageServer(uvicorn.Server):
             limit_concurrency=64,
             timeout_graceful_shutdown=2,
         )
+        # `access_log` only takes its handlers away; whoever adds one again would log the token.
+        logging.getLogger("uvicorn.access").disabled = True
         super().__init__(config)
         self._streams: Streams = app.state.streams
 
@@ -270,86 +227,6 @@ class Gate:
             raise Refused(403, "The request comes from another page.", "Use the booth's own page.")
 
 
-class Streams:
-    """The open event streams: how many, and the word that ends them all. Belongs to one event loop."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self._closing = asyncio.Event()
-
-    def end(self) -> None:
-        """Let every stream finish its answer; later ones are refused."""
-        self._closing.set()
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[asyncio.Event]:
-        """A place for one stream; what it gives is set when the server stops.
-
-        Raises:
-            Refused: there are too many already, or the server stops.
-        """
-        if self.open >= _STREAM_LIMIT or self._closing.is_set():
-            raise Refused(503, "No further page can be connected.", "Close pages that are not needed.")
-        self.open += 1
-        try:
-            yield self._closing
-        finally:
-            self.open -= 1
-
-
-class EventStream:
-    """One browser's stream, an ASGI answer: event `view` at each change, `beat` every two seconds between."""
-
-    def __init__(self, desk: Desk, streams: Streams) -> None:
-        self._desk = desk
-        self._streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._streams.place() as closing:
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await _say(send, b"retry: 1000\n\n")
-            ended = {asyncio.ensure_future(closing.wait()), asyncio.ensure_future(_gone(receive))}
-            try:
-                await self._run(send, ended)
-            except OSError:
-                return  # the browser went away in the middle of a line
-            except Exception as error:
-                _LOG.error("The booth gave the page no view: %s.", type(error).__name__)
-                await _say(send, b"event: stopped\ndata: {}\n\n")
-            finally:
-                for task in ended:
-                    task.cancel()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _run(self, send: Send, ended: set[asyncio.Future[None]]) -> None:
-        seen: int | None = None
-        while not any(task.done() for task in ended):
-            view = self._desk.view()
-            if view.number == seen:
-                await _say(send, b"event: beat\ndata: %d\n\n" % seen)
-            else:
-                seen = view.number
-                await _say(send, b"event: view\ndata: " + msgspec.json.encode(view) + b"\n\n")
-                await asyncio.wait(ended, timeout=_REST_S, return_when=asyncio.FIRST_COMPLETED)
-            change = asyncio.ensure_future(self._desk.changed(seen))
-            try:
-                await asyncio.wait({change, *ended}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                if change.done():
-                    change.result()
-            finally:
-                change.cancel()
-
-
-async def _say(send: Send, text: bytes) -> None:
-    await send({"type": "http.response.body", "body": text, "more_body": True})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 class _Page:
     """The endpoints over one desk."""
 
@@ -359,6 +236,7 @@ class _Page:
         self.streams = Streams()
         folder = resources.files("failsafe.agent.page")
         self._shelf = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _SHELF.items()}
+        self._shelf[_WORDS] = (_words(), "text/javascript")
         build = hashlib.sha256(b"".join(content for content, _ in self._shelf.values())).hexdigest()[:16]
         self._html = {
             path: folder.joinpath(name)
@@ -433,6 +311,13 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _words() -> bytes:
+    """The tables of words.py as a module of the page."""
+    return b"".join(
+        b"export const %s = %s;\n" % (name.encode(), msgspec.json.encode(table)) for name, table in TABLES.items()
+    )
+
+
 def _json(content: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
 
@@ -440,6 +325,10 @@ def _json(content: object, status: int = 200) -> Response:
 async def _refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return _json(error.answer, error.status)
+
+
+async def _crowded(_request: Request, _error: Exception) -> Response:
+    return _json(Answer("No further page can be connected.", "Close pages that are not needed."), 503)
 
 
 async def _no_such_thing(_request: Request, error: Exception) -> Response:
