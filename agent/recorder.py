@@ -83,16 +83,18 @@ class Recorder:
         return attempt
 
     def _run(self) -> None:
+        last_failed = False  # what a stop finds waiting is tried once more: then it is lost with the process
         while True:
             with self._wake:
                 if self.fault is not None and not self._stopping:
                     self._wake.wait(RETRY_S)
                 while not self._waiting and not self._stopping:
                     self._wake.wait()
-                if self._stopping and (not self._waiting or self.fault is not None):
+                if last_failed or (self._stopping and not self._waiting):
                     break
-                attempt = self._waiting[0]
+                attempt, stopping = self._waiting[0], self._stopping
             self._try(attempt)
+            last_failed = stopping and self.fault is not None
         if self._ledger is not None:
             self._ledger.close()
 
