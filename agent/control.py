@@ -68,13 +68,16 @@ async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[An
         try:
             request = json.loads(line)
             asked = request["ask"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             await send({"error": "not a request", "advice": 'Send one JSON object a line, with "ask".'})
             continue
+        person = request.get("person")
         if asked == "status":
             await send(core.status())
+        elif asked == "screen" and isinstance(person, dict):
+            await send(await asyncio.to_thread(core.screen, person))
         elif asked == "screen":
-            await send(await asyncio.to_thread(core.screen, request.get("person", {})))
+            await send({"error": "nobody to screen", "advice": 'Send "person", an object as `failsafe screen` reads.'})
         elif asked == "verdicts":
             async for verdict in core.verdicts():
                 await send(verdict)
@@ -86,7 +89,7 @@ class Visitor:
     """The command line's side of the door.
 
     Raises:
-        CoreUnreachable: from `__init__` and `ask`, when no core answers.
+        CoreUnreachable: from `__init__`, `ask`, `tell` and `next`, when no core answers.
     """
 
     def __init__(self, path: Path, timeout_s: float | None = 5.0) -> None:
@@ -118,7 +121,10 @@ class Visitor:
 
     def tell(self, what: str, **more: object) -> None:
         """Send a request without waiting for its answer."""
-        self._socket.sendall(json.dumps({"ask": what, **more}).encode() + b"\n")
+        try:
+            self._socket.sendall(json.dumps({"ask": what, **more}).encode() + b"\n")
+        except OSError as error:
+            raise CoreUnreachable(f"The core does not listen ({error}). Look at its log.") from error
 
     def next(self) -> Answer:
         """The next line the core sends."""
@@ -128,5 +134,7 @@ class Visitor:
             raise CoreUnreachable(f"The core did not answer ({error}). Look at its log.") from error
         if not line:
             raise CoreUnreachable("The core closed the connection. Look at its log.")
-        answer: Answer = json.loads(line)
-        return answer
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise CoreUnreachable("This is no answer of a core. Check `socket` in [core].") from error
