@@ -17,8 +17,7 @@ from typing import Final
 
 from anyascii import anyascii
 
-from failsafe.sync.mirror import NameRow
-from failsafe.sync.records import Notice, PersonName
+from failsafe.sync.records import NameRow, Notice, PersonName
 
 # Where ICAO Doc 9303 part 3 writes a Cyrillic letter otherwise than anyascii does, and where it differs from the
 # English habit only by y and i, which the squash evens out, nothing is listed.

@@ -188,6 +188,8 @@ class Post:
                 self._shown = None
         for crossing_id in [known for known in self._records if self.lane.crossing(known) is None]:
             del self._records[crossing_id]
+        passages = {passage.id for passage in self._passages()}
+        self._alarms_told = {known: told for known, told in self._alarms_told.items() if known in passages}
 
     def _tell_unclaimed(self, passage: Passage, now: float) -> None:
         """An alarm beside which no document stands is shown and told all the same."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -21,6 +20,7 @@ from failsafe.sync.feed import Change, Floor
 from failsafe.sync.records import (
     IdentityDocument,
     ListedDocument,
+    NameRow,
     Notice,
     Operation,
     PutListed,
@@ -36,21 +36,6 @@ SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 _NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
 _LISTED: Final = "number, country, type, fraud"
-
-
-@dataclass(frozen=True, slots=True)
-class NameRow:
-    """One spelling of a notice's name as the index wants it: the caller derives it, the mirror only keeps it.
-
-    Args:
-        entity_id: of the notice it was derived from.
-        tokens: folded tokens with a space between them.
-        kind: what sort of name it is (`main`, `good_alias`, ...).
-    """
-
-    entity_id: str
-    tokens: str
-    kind: str
 
 
 Derive = Callable[[Notice], Iterable[NameRow]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
@@ -117,6 +118,21 @@ class ListedDocument(Record, frozen=True, kw_only=True):
     issuing_country: str
     document_type: str
     fraud_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameRow:
+    """One spelling of a notice's name as the index wants it: the caller derives it, the mirror only keeps it.
+
+    Args:
+        entity_id: of the notice it was derived from.
+        tokens: folded tokens with a space between them.
+        kind: what sort of name it is (`main`, `good_alias`, ...).
+    """
+
+    entity_id: str
+    tokens: str
+    kind: str
 
 
 # --- the feed ------------------------------------------------------------------------------------------------
