@@ -1,11 +1,10 @@
-// Entry by hand, help, and the keys. A key does nothing while a dialog is open or a field is being typed in.
+// Entry by hand, and the keys. A key does nothing while a dialog is open; all fields are in dialogs.
 import { $, put } from "./draw.js";
 import { post } from "./wire.js";
 
 export function keys(table) {
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select");
-    if (typing || document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const act = table[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();

@@ -11,8 +11,8 @@ const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null &&
   .map(([name, value]) => [el("dt", {}, name), ...[value].flat().map((one) => el("dd", {}, one instanceof Node ? one : bdi(one)))]));
 const list = (codes, table) => codes.map((code) => table[code] ?? code).join(", ");
 
-function person([one]) {
-  if (!one) return [el("h2", {}, "Document as read"), el("p", { class: "empty" }, "No document could be read in this crossing.")];
+function person([one, crossing]) {
+  if (!one) return [el("h2", {}, "Document as read"), el("p", { class: "empty" }, crossing ? "No document could be read in this crossing." : "No crossing is open.")];
   return [el("h2", {}, one.source === "manual" ? "Entered by hand" : "Document as read"),
     one.repaired && el("p", { class: "warn" }, shape("CHECK"), "The zone was repaired: compare it with the document."),
     pairs([["Surname", one.surname], ["Given names", one.given], ["Date of birth", one.birth_date],
@@ -54,7 +54,7 @@ function draw(shown) {
     el("span", {}, `Lane ${shown.lane}${given ? `, ${clock(given.at)}` : ""}`),
     given && !given.recorded && el("strong", {}, "NOT RECORDED: telephone the CCC"), el("ul", {}, [...(given?.actions.map((code) => ACTIONS[code] ?? code) ?? []), ...(given?.notes ?? [])].map((text) => el("li", {}, text)))]);
   $("band").dataset.word = given?.word ?? "WAITING";
-  put($("person"), [shown.person], person);
+  put($("person"), [shown.person, shown.crossing], person);
   const [word, name, means] = RADIATION[shown.radiation?.state] ?? ["NONE", "No reading", ""];
   put($("radiation"), [word, name, means, shown.radiation?.background_cps], () => [shape(word), el("div", {}, el("strong", {}, name), el("span", {}, means),
     shown.radiation?.background_cps && el("span", {}, `Background ${shown.radiation.background_cps.toFixed(0)} counts per second`))]);
