@@ -399,3 +399,107 @@ class SearchLine(Record, frozen=True, kw_only=True):
     shift: str
     mirror: tuple[FeedState, ...]
     verdict: str
+
+
+# --- what leaves the booth, and what comes back ---------------------------------------------------------------
+
+ALERTS_FOLDER: Final = "alerts"  # in spool/out: one envelope a file
+RECEIPTS_FOLDER: Final = "receipts"  # in spool/in: one receipt a file
+HEARTBEAT_FILE: Final = "heartbeat.json"  # in spool/out: the newest only
+WANT_FILE: Final = "want.json"  # in spool/out: what the link shall fetch
+ENTRY_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def alert_file(urgency: Urgency, sequence: int, entry_id: str) -> str:
+    """Where an envelope lies in `spool/out`: sorted by name, the urgent come first, then in the chain's order."""
+    return f"{ALERTS_FOLDER}/{0 if urgency == 'urgent' else 1}-{sequence:012d}-{entry_id}.json"
+
+
+def receipt_file(entry_id: str) -> str:
+    """Where a receipt lies in `spool/in`."""
+    return f"{RECEIPTS_FOLDER}/{entry_id}.json"
+
+
+class Envelope(Record, frozen=True, kw_only=True):
+    """What everybody on the way may see of an alert: id, booth, urgency, for which key it is sealed.
+
+    `sealed` holds a `SignedEntry`, padded to 4, 16 or 64 KiB.
+    """
+
+    id: str
+    booth: str
+    urgency: Urgency
+    recipient: str  # key id of headquarters' sealing key
+    sealed: bytes
+
+
+class SignedEntry(Record, frozen=True, kw_only=True):
+    """A chain entry with the booth's signature over recipient, booth, sequence and the entry's bytes."""
+
+    sequence: int
+    entry: bytes
+    signature: bytes
+    padding: str = ""
+
+
+class Receipt(Record, frozen=True, kw_only=True):
+    """Headquarters has committed this entry. `digest` is the entry's; the signature covers all the rest."""
+
+    id: str
+    booth: str
+    digest: str
+    received_at: str
+    signature: bytes = b""
+
+
+class Refusal(Record, frozen=True, kw_only=True):
+    """Headquarters could not take an envelope; the booth keeps it and goes on trying."""
+
+    id: str
+    reason: str
+
+
+class Upload(Record, frozen=True, kw_only=True):
+    """A batch that the link posts."""
+
+    envelopes: tuple[Envelope, ...]
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """Headquarters' answer to a batch: one of the two for each envelope."""
+
+    receipts: tuple[Receipt, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+class PartState(Record, frozen=True, kw_only=True):
+    part: str
+    state: str
+
+
+class Heartbeat(Record, frozen=True, kw_only=True):
+    """What a booth is and holds now; made by the core every five minutes and at changes of health.
+
+    `ledger_head` runs over every record of the ledger, the search log included, `ledger_length` counts them: a ledger
+    that was rewound or shortened shows at headquarters.
+    """
+
+    booth: str
+    at: Moment
+    version: str
+    ledger_head: str
+    ledger_length: int
+    sequence: int
+    undelivered: int
+    mirror: tuple[FeedState, ...]
+    mirror_state: str
+    mirror_age_s: float | None
+    parts: tuple[PartState, ...] = ()
+
+
+class Want(Record, frozen=True, kw_only=True):
+    """What the core tells the link of itself: whose key files to fetch, and what is held already."""
+
+    booth: str
+    feeds: tuple[str, ...]
+    held: tuple[FeedState, ...] = ()
