@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failsafe.agent.countries import alpha_2
+from failsafe.agent.countries import NO_COUNTRY, alpha_2
 from failsafe.agent.matching import Traveller
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.drivers import mrz
 from failsafe.drivers.mrz import Zone
 from failsafe.sync.records import PersonAsRead
 
-_PARTIAL_DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_MONTH: Final = "0[1-9]|1[0-2]"
+_DAY: Final = "0[1-9]|[12][0-9]|3[01]"
+_PARTIAL_DATE: Final = re.compile(rf"[0-9]{{4}}(-({_MONTH})(-({_DAY}))?)?")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,15 +100,15 @@ def birth_date(printed: str, year: int) -> str | None:
 
     The zone has no century: it is the latest that does not lie in the future (ICAO Doc 9303 leaves it open).
     """
-    if not re.fullmatch(r"\d\d[0-9<]{4}", printed):
+    if not re.fullmatch(r"[0-9]{2}[0-9<]{4}", printed):
         return None
     full = int(printed[:2]) + (year // 100) * 100
     if full > year:
         full -= 100
     month, day = printed[2:4], printed[4:6]
-    if not ("01" <= month <= "12"):
+    if not re.fullmatch(_MONTH, month):
         return f"{full:04d}"
-    return f"{full:04d}-{month}-{day}" if "01" <= day <= "31" else f"{full:04d}-{month}"
+    return f"{full:04d}-{month}-{day}" if re.fullmatch(_DAY, day) else f"{full:04d}-{month}"
 
 
 def from_entry(entry: ManualEntry, year: int) -> Presented:
@@ -164,7 +166,7 @@ def _country(text: str, what: str) -> str | None:
     code = text.strip().upper()
     if not code:
         return None
-    found = alpha_2(code)
+    found = alpha_2(code) or (code if code in NO_COUNTRY else None)  # organisations and the stateless keep theirs
     if found is None:
         raise EntryRefused(f"The {what} is a country code of two or three letters, such as FR or FRA.")
     return found
