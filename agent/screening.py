@@ -6,19 +6,24 @@ ledger that records. It raises no alert and stores nothing.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from failsafe.agent import names
-from failsafe.agent.fusion import Findings, MirrorState, judge
+from failsafe.agent.fusion import Findings, MirrorState, Person, judge
 from failsafe.agent.index import Index
 from failsafe.agent.matching import Lookup, PersonFinding, Traveller, fold_number, match, score_names
 from failsafe.sync import shape
+from failsafe.sync.fields import Fault
 from failsafe.sync.records import ListedDocument, Notice
+
+# As notices write dates: a month or day of 00 is not known.
+_BIRTH_DATE: Final = re.compile(r"[0-9]{4}([-/][0-9]{2}([-/][0-9]{2})?)?")
 
 
 class Shelf:
@@ -46,7 +51,13 @@ class Shelf:
         Raises:
             shape.FaultyNotices: with every fault of the file.
         """
-        reading = shape.read(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        try:
+            reading = shape.read(content.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            fault = Fault(line, "", "The file is not UTF-8 from here on.", "Export it again as UTF-8.")
+            raise shape.FaultyNotices(path.name, [fault]) from None
         if reading.faults:
             raise shape.FaultyNotices(path.name, reading.faults)
         return cls(tuple(entry.notice for entry in reading.notices), reading.listed)
@@ -80,7 +91,7 @@ def screen(
     finding = match(traveller, index, lookup)
     verdict = judge(
         Findings(
-            person=finding.grade,
+            person=_person(traveller, finding),
             listed=finding.listed_grade,
             radiation="none declared",
             mirror=mirror,
@@ -97,6 +108,12 @@ def screen(
         "listed": [msgspec.to_builtins(document) for document in finding.listed],
         "elapsed_us": elapsed_us,
     }
+
+
+def _person(traveller: Traveller, finding: PersonFinding) -> Person:
+    """As at a lane: who gives no name that can be looked for is found or not found by a number, and never cleared."""
+    named = names.fold(f"{traveller.surname} {traveller.given_names}")
+    return "unreadable" if finding.grade == "none" and not named else finding.grade
 
 
 def _candidates(finding: PersonFinding) -> list[dict[str, Any]]:
@@ -130,6 +147,8 @@ def _traveller(person: Mapping[str, Any]) -> Traveller | str:
         texts[key] = (value or "").strip()
     if not any(texts[key] for key in ("name", "surname", "given_names", "document_number")):
         return 'Give "name", or "surname" and "given_names", or "document_number".'
+    if texts["birth_date"] and not _BIRTH_DATE.fullmatch(texts["birth_date"]):
+        return 'Write "birth_date" as YYYY, YYYY-MM or YYYY-MM-DD.'
     return Traveller(
         surname=texts["surname"] or texts["name"],
         given_names=texts["given_names"],

@@ -14,6 +14,7 @@ from typing import Final
 
 from failsafe.agent.countries import NO_COUNTRY, alpha_2
 from failsafe.agent.matching import Traveller
+from failsafe.agent.names import fold
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.drivers import mrz
 from failsafe.drivers.mrz import Zone
@@ -69,7 +70,6 @@ def from_zone(lines: Sequence[str], year: int) -> Presented:
         zone=tuple(lines),
         repaired=unique and not zone.valid,
     )
-    named = bool(zone.surname or zone.given_names)
     return Presented(
         person=person,
         traveller=Traveller(
@@ -85,8 +85,13 @@ def from_zone(lines: Sequence[str], year: int) -> Presented:
             name_cut=zone.name_cut,
         ),
         token=hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
-        surely_read=named and (zone.valid or unique),
+        surely_read=_can_be_asked(zone.surname, zone.given_names) and (zone.valid or unique),
     )
+
+
+def _can_be_asked(surname: str, given: str) -> bool:
+    """Whether the name has letters to be looked for by; "..." and "1234" are found nowhere and clear nobody."""
+    return bool(fold(f"{surname} {given}"))
 
 
 def _candidates(zone: Zone) -> tuple[str, ...]:
@@ -151,7 +156,7 @@ def from_entry(entry: ManualEntry, year: int) -> Presented:
             issuing_country=countries[1],
         ),
         token=hashlib.sha256("\x1f".join(fields).encode()).hexdigest()[:16],
-        surely_read=bool(fields[0] or fields[1]),
+        surely_read=_can_be_asked(fields[0], fields[1]),
     )
 
 

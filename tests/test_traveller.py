@@ -343,3 +343,9 @@ def test_a_presented_person_shows_nothing_of_himself(presented: Presented):
     for secret in ("QUILLFEATHER", "XA1234907", "1970", "FRA"):
         assert secret not in shown
     assert (presented.token or "-") not in shown
+
+
+@pytest.mark.parametrize("name", ["...", "-", "1234", "٣"])
+def test_a_name_without_a_letter_clears_nobody(name):
+    presented = from_entry(entry(surname=name), YEAR)
+    assert presented.surely_read is False and presented.person.surname == name
