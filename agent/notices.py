@@ -31,6 +31,7 @@ from failsafe.sync.spool import Spool
 
 LOOK_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
+_TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 
 _log = structlog.get_logger("notices")
 
@@ -89,6 +90,7 @@ class Notices:
         self._spool = Spool(Path(configuration.folders.spool) / "in")
         self._stopping = threading.Event()
         self._broken = threading.Event()
+        self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
@@ -102,11 +104,10 @@ class Notices:
                 held.check()
                 edition = self._load(held)
         except StoreDamaged as error:
-            self._set_aside(error)
-            edition = Edition(Index.build(()))
+            edition = self._set_aside(error)
         except SyncError as error:
             _log.error("mirror does not open", reason=error.reason, advice=error.advice)
-            edition = Edition(Index.build(()))
+            edition = self._nothing()
             self._broken.set()
         return edition
 
@@ -134,35 +135,38 @@ class Notices:
         seen: object = None
         tried_at = float("-inf")
         while not self._stopping.is_set():
-            if self._broken.is_set():
-                self._examine()
-                seen = None
-            shown = self._shown()
-            now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
-            if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
-                seen, tried_at = shown, now
-                self._take()
+            try:
+                if self._broken.is_set():
+                    self._examine()
+                    seen = None
+                shown = self._shown()
+                now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
+                if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
+                    seen, tried_at = shown, now
+                    self._take()
+            except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
+                _log.exception("intake met a fault of its own")
+                self._worth_another_try = True
+                self._deliver(News(refusal=StoreBroken(f"The intake met {type(error).__name__}.")))
             self._stopping.wait(LOOK_EVERY_S)
 
     def _shown(self) -> object:
-        """What tells one publication in the spool from the next; None where there is none."""
-        marks = []
-        for name in (f"{METADATA_FOLDER}/{TIMESTAMP_FILE}", WELCOME_FILE):
+        """What tells one publication in the spool from the next; None where there is none, but a welcome perhaps."""
+        marks = {}
+        for name in (_TIMESTAMP, WELCOME_FILE):
             with suppress(OSError):
                 about = (self._spool.root / name).lstat()
-                marks.append((name, about.st_ino, about.st_size, about.st_mtime_ns))
-        return tuple(marks) or None
+                marks[name] = (about.st_ino, about.st_size, about.st_mtime_ns)
+        return marks if _TIMESTAMP in marks else None
 
     def _take(self) -> None:
         try:
             with self.connect() as held:
                 taken = intake.take(self._spool, held, self._ledger_floors(), self._reader(held), names.forms)
-                edition = self._load(held) if taken.floors else None
-                if edition is None and taken.newer:
-                    edition = Edition(Index.build(()), held.floors(), held.signed_at())
+                edition = self._after(held)
         except StoreDamaged as error:
-            self._set_aside(error)
-            self._deliver(News(edition=Edition(Index.build(())), refusal=error))
+            self._deliver(News(edition=self._set_aside(error), refusal=error))
+            self._broken.set()  # looked at again at once, and the publication taken anew
         except SyncError as error:
             self._worth_another_try = isinstance(error, StoreBroken | Missing)
             _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
@@ -178,17 +182,31 @@ class Notices:
         root = held.held_metadata().get("root.json") or trust.root_from_welcome(self._spool, hq.root_sha256, booth.id)
         return intake.Reader(booth.id, hq.feeds, self._keys.sealing, root, self._workplace)
 
+    def _after(self, held: Mirror) -> Edition | None:
+        """The edition after an intake; where only the age moved, the index loaded last; None if nothing did."""
+        if dict(held.floors()) != dict(self._latest.floors):
+            return self._load(held)
+        if held.signed_at() == self._latest.signed_at:
+            return None
+        self._latest = replace(self._latest, signed_at=held.signed_at())
+        return self._latest
+
+    def _nothing(self) -> Edition:
+        self._latest = Edition(Index.build(()))
+        return self._latest
+
     def _load(self, held: Mirror) -> Edition:
         if held.edition() != names.EDITION:
             held.rederive(names.forms, names.EDITION)
         counts = held.counts()
-        return Edition(
+        self._latest = Edition(
             index=Index.build(held.names()),
             floors=held.floors(),
             signed_at=held.signed_at(),
             notices=counts.notices,
             listed=counts.listed,
         )
+        return self._latest
 
     def _examine(self) -> None:
         self._broken.clear()
@@ -197,17 +215,23 @@ class Notices:
                 held.check()
                 edition = self._load(held)
         except StoreDamaged as error:
-            self._set_aside(error)
-            self._deliver(News(edition=Edition(Index.build(())), refusal=error))
+            self._deliver(News(edition=self._set_aside(error), refusal=error))
         except SyncError as error:
             self._deliver(News(refusal=error))
             self._broken.set()
         else:
             self._deliver(News(edition=edition))
 
-    def _set_aside(self, error: SyncError) -> None:
-        kept = mirror.set_aside(self._path)
-        _log.error("mirror set aside", reason=error.reason, kept=kept.name, advice=error.advice)
+    def _set_aside(self, error: SyncError) -> Edition:
+        """Put the damaged mirror where it can be examined; nothing is held then."""
+        try:
+            kept = mirror.set_aside(self._path)
+        except StoreBroken as refused:  # the folder cannot be written: it is tried again with the next look
+            _log.error("damaged mirror stays in place", reason=refused.reason, advice=refused.advice)
+            self._broken.set()
+        else:
+            _log.error("mirror set aside", reason=error.reason, kept=kept.name, advice=error.advice)
+        return self._nothing()
 
 
 def same_index(held: Edition, fresh: Edition) -> Edition:

@@ -64,13 +64,16 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
     # tell (the ledger remembers that there was one): then the age goes on from what was lived, until the next.
     known = bool(held) or not ledger_floors
     newer = known and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
+    floors = mirror.floors()
+    # All feeds are verified before the first is applied: its transaction keeps the metadata that vouches for them all.
+    steps = [
+        _change(spool, publication, name, floors.get(name), ledger_floors.get(name), reader) for name in reader.feeds
+    ]
     moved = {}
-    for name in reader.feeds:
-        held_floor = mirror.floors().get(name)
-        change = _change(spool, publication, name, held_floor, ledger_floors.get(name), reader)
+    for change in steps:
         if change is not None:
             mirror.apply(change, derive)
-            moved[name] = mirror.floors()[name]
+            moved[change.feed] = mirror.floors()[change.feed]
     if not moved and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE):
         mirror.acknowledge(publication.metadata, publication.signed_at)
     return Taken(floors=moved, signed_at=publication.signed_at, newer=newer)

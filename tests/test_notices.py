@@ -1,0 +1,387 @@
+"""The booth's hold on its notices: a real headquarters, a real spool, a real mirror, and the intake's own thread."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import queue
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from failsafe.agent import config, names, notices
+from failsafe.agent import keys as booth_keys
+from failsafe.agent.index import Index
+from failsafe.agent.notices import Edition, News, Notices, same_index
+from failsafe.hq import enrol, publish
+from failsafe.hq.register import Register
+from failsafe.sync import courier
+from failsafe.sync.feed import Floor
+from failsafe.sync.mirror import Mirror
+from failsafe.sync.records import ListedDocument, Notice, PersonName, encode
+from failsafe.sync.shape import Entry
+from failsafe.sync.spool import Spool
+from tests.publishing import Desk, now
+
+BOOTH = "ZZ-TEST-01"
+PATIENCE_S = 20.0
+DOCUMENT = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="stolen")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(notices, "LOOK_EVERY_S", 0.02)
+
+
+def entry(number: int, surname: str = "QUILLFEATHER") -> Entry:
+    return Entry(Notice(entity_id=f"2026/{number}", tier="red", names=(PersonName(surname=surname, given="NOONE"),)))
+
+
+class House:
+    """A headquarters, and the notices' side of one booth that is enrolled there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk = Desk(folder / "hq")
+        self.register = Register.in_file(folder / "register.sqlite")
+        enrolment = booth_keys.make(folder / "keys", BOOTH, "ZZ")
+        repository = self.desk.repository
+        _, welcome = enrol.enrol(encode(enrolment), self.register, self.desk.keys, repository, now=now())
+        self.welcome = folder / f"{BOOTH}.welcome.json"
+        self.welcome.write_bytes(enrol.welcome_bytes(welcome))
+        self.keys = booth_keys.load(folder / "keys")
+        self.state, self.spool = folder / "state", folder / "spool" / "in"
+        self.state.mkdir()
+        self.spool.mkdir(parents=True)
+        self.configuration = config.parse(
+            f"""
+            booth = {{id = "{BOOTH}", country = "ZZ", crossing_point = "Invented Gate"}}
+            hq = {{root_sha256 = "{hashlib.sha256(welcome.root).hexdigest()}"}}
+            folders = {{state = "{self.state}", spool = "{folder / "spool"}"}}
+            lanes = [{{name = "1"}}]
+            """.encode(),
+            folder / "booth.toml",
+        )
+        self.news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self.floors: dict[str, Floor] = {}
+        self.running: list[Notices] = []
+
+    @property
+    def mirror(self) -> Path:
+        return self.state / "mirror.db"
+
+    def put_out(self, *entries: Entry, listed=()) -> None:
+        self.register.take(entries, listed)
+        publish.publish(self.register, self.desk.repository, now=now())
+
+    def carry(self, welcome: bool = True) -> None:
+        """What a technician does with a stick."""
+        if welcome:
+            courier.import_folder(self.welcome, Spool(self.spool), BOOTH)
+        courier.import_folder(self.desk.public, Spool(self.spool), BOOTH)
+
+    def begin(self) -> Edition:
+        """Start the notices' side of the booth; the edition it starts with."""
+        running = Notices(self.configuration, self.keys, lambda: self.floors, self.news.put)
+        self.running.append(running)
+        edition = running.load()
+        running.watch()
+        return edition
+
+    def end(self) -> None:
+        while self.running:
+            self.running.pop().stop()
+
+    def hear(self) -> News:
+        return self.news.get(timeout=PATIENCE_S)
+
+    def open(self) -> Mirror:
+        return Mirror.open(self.mirror, self.keys.mirror)
+
+
+@pytest.fixture
+def house(tmp_path):
+    made = House(tmp_path)
+    yield made
+    made.end()
+    made.register.close()
+
+
+@pytest.fixture
+def fed(house) -> House:
+    """The house, whose booth took one notice and a listed document and was stopped."""
+    house.put_out(entry(1), listed=[DOCUMENT])
+    house.carry()
+    house.begin()
+    assert house.hear().refusal is None
+    house.end()
+    return house
+
+
+def found(edition: Edition, *tokens: str) -> set[str]:
+    return {each.name.entity_id for each in edition.index.search(tokens, [])}
+
+
+# --- taking --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_booth_holds_nothing_and_says_so(house):
+    edition = house.begin()
+    assert (edition.notices, edition.signed_at, len(edition.index), edition.feeds()) == (0, None, 0, ())
+    assert not edition.holds(("base",))
+
+
+def test_news_arrive_after_the_courier_came(house):
+    house.begin()
+    house.put_out(entry(1), entry(2, "IMAGINARIEVA"), listed=[DOCUMENT])
+    house.carry()
+    told = house.hear()
+    assert told.refusal is None and told.taken.newer
+    edition = told.edition
+    assert (edition.notices, edition.listed) == (2, 1)
+    assert edition.holds(("base",)) and not edition.holds(("base", "extra")) and not edition.holds(())
+    assert edition.floors == told.taken.floors and edition.signed_at == told.taken.signed_at
+    assert found(edition, "IMAGINARIEVA") == {"2026/2"}
+    (state,) = edition.feeds()
+    assert (state.feed, state.serial) == ("base", 1)
+
+
+def test_a_second_publication_is_seen_by_itself(house):
+    house.put_out(entry(1))
+    house.carry()
+    house.begin()
+    house.hear()
+    house.put_out(entry(2, "IMAGINARIEVA"))
+    house.carry(welcome=False)
+    edition = house.hear().edition
+    assert found(edition, "IMAGINARIEVA") == {"2026/2"} and found(edition, "QUILLFEATHER") == {"2026/1"}
+
+
+def test_what_is_held_is_there_after_a_restart_without_a_spool(fed):
+    for name in Spool(fed.spool).names():
+        Spool(fed.spool).remove(name)
+    edition = fed.begin()
+    assert (edition.notices, edition.listed) == (1, 1) and edition.holds(("base",))
+    assert found(edition, "QUILLFEATHER") == {"2026/1"}
+
+
+def test_a_newer_timestamp_keeps_the_index(fed):
+    held = fed.begin()
+    assert fed.hear().taken.newer is False  # what lies in the spool was taken before
+    fed.desk.repository.touch_timestamp(now=now() + dt.timedelta(seconds=30))
+    fed.carry(welcome=False)
+    told = fed.hear()
+    assert told.taken.newer and not told.taken.floors
+    assert told.edition.signed_at == held.signed_at + 30
+    kept = same_index(held, told.edition)
+    assert kept.index is held.index and found(kept, "QUILLFEATHER") == {"2026/1"}
+    assert (kept.notices, kept.signed_at) == (1, told.edition.signed_at)
+
+
+def test_an_edition_never_has_floors_without_their_index(fed):
+    """A start that could not read the mirror, then a timestamp alone: whoever shows FRESH must hold the names."""
+    running = Notices(fed.configuration, fed.keys, lambda: fed.floors, fed.news.put)
+    fed.running.append(running)
+    with fed.open() as other:
+        other.counts()
+        fed.mirror.rename(fed.state / "elsewhere")  # nothing to read at the start
+        fed.mirror.mkdir()
+        started = running.load()
+        fed.mirror.rmdir()
+        (fed.state / "elsewhere").rename(fed.mirror)
+    assert not started.holds(("base",))
+    fed.desk.repository.touch_timestamp(now=now() + dt.timedelta(seconds=30))
+    fed.carry(welcome=False)
+    running.watch()
+    shown = started
+    while shown.signed_at is None or not shown.floors:
+        told = fed.hear()
+        shown = same_index(shown, told.edition) if told.edition else shown
+    assert found(shown, "QUILLFEATHER") == {"2026/1"} and shown.notices == 1
+
+
+def test_same_index_takes_what_is_another_step():
+    empty = Index.build(())
+    held = Edition(empty, {"base": Floor("first", 1, 5)}, 1.0, 5, 0)
+    fresh = Edition(Index.build(()), {"base": Floor("first", 2, 6)}, 2.0, 6, 0)
+    assert same_index(held, fresh) is fresh
+    assert same_index(Edition(empty), Edition(Index.build(()))).index is not empty
+
+
+# --- refusals ------------------------------------------------------------------------------------------------
+
+
+def test_without_a_welcome_the_root_is_missing(house):
+    house.put_out(entry(1))
+    house.carry(welcome=False)
+    house.begin()
+    told = house.hear()
+    assert told.edition is None and told.refusal.reason == "missing" and told.refusal.advice
+    house.carry()
+    assert house.hear().edition.notices == 1
+
+
+def test_another_root_than_the_pinned_one(house):
+    hq = config.HqTable(root_sha256="0" * 64)
+    house.configuration = config.Configuration(
+        booth=house.configuration.booth, lanes=house.configuration.lanes, folders=house.configuration.folders, hq=hq
+    )
+    house.put_out(entry(1))
+    house.carry()
+    house.begin()
+    assert house.hear().refusal.reason == "unsigned"
+
+
+def test_a_refusal_leaves_what_is_held_and_names_nobody(fed, tmp_path):
+    fed.put_out(entry(2, "IMAGINARIEVA"))
+    fed.carry(welcome=False)
+    for file in fed.spool.rglob("*.snapshot"):
+        file.write_bytes(b"something else")
+    for file in fed.spool.rglob("*.delta"):
+        file.write_bytes(b"something else")
+    with capture_logs() as logs:
+        held = fed.begin()
+        told = fed.hear()
+    assert told.edition is None and told.refusal.reason == "truncated"
+    assert held.notices == 1
+    (line,) = (entry for entry in logs if entry["event"] == "publication refused")
+    assert line["reason"] == "truncated" and line["advice"]
+    assert "IMAGINARIEVA" not in str(logs)
+    with fed.open() as mirror:
+        mirror.check()
+        assert mirror.counts().notices == 1
+
+
+def test_the_ledgers_floor_binds_a_wiped_mirror(fed, tmp_path):
+    old = fed.desk.copy(tmp_path / "old")
+    fed.put_out(entry(2))
+    fed.carry(welcome=False)
+    fed.begin()
+    fed.floors = dict(fed.hear().taken.floors)
+    fed.end()
+    fed.mirror.unlink()
+    for name in Spool(fed.spool).names():
+        Spool(fed.spool).remove(name)
+    courier.import_folder(fed.welcome, Spool(fed.spool), BOOTH)
+    courier.import_folder(old.root, Spool(fed.spool), BOOTH)
+    assert fed.begin().notices == 0
+    assert fed.hear().refusal.reason == "older"
+
+
+def test_a_spool_that_is_not_there(house):
+    house.spool.rmdir()
+    assert house.begin().notices == 0
+    house.put_out(entry(1))
+    house.spool.mkdir()
+    house.carry()
+    while (told := house.hear()).edition is None:
+        assert told.refusal is not None
+    assert told.edition.notices == 1
+
+
+def test_a_fault_of_our_own_is_told_and_the_thread_goes_on(house, monkeypatch):
+    stumbles = [ZeroDivisionError("QUILLFEATHER")]
+    forms = names.forms
+
+    def stumbling(notice):
+        if stumbles:
+            raise stumbles.pop()
+        return forms(notice)
+
+    monkeypatch.setattr(names, "forms", stumbling)
+    monkeypatch.setattr(notices, "TRY_AGAIN_S", 0.05)
+    house.put_out(entry(1))
+    house.carry()
+    with capture_logs() as logs:
+        house.begin()
+        told = house.hear()
+        assert "ZeroDivisionError" in told.refusal.detail and "QUILLFEATHER" not in str(told.refusal)
+        assert house.hear().edition.notices == 1
+    assert [line for line in logs if line["event"] == "intake met a fault of its own"]
+
+
+# --- a damaged mirror ----------------------------------------------------------------------------------------
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for place in range(4096 + 100, len(content), 4096):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_damaged_mirror_is_set_aside_at_the_start_and_fetched_anew(fed):
+    damage(fed.mirror)
+    with capture_logs() as logs:
+        edition = fed.begin()
+        assert edition.notices == 0 and not edition.holds(("base",))
+        told = fed.hear()
+    assert told.edition.notices == 1 and found(told.edition, "QUILLFEATHER") == {"2026/1"}
+    kept = [path for path in fed.state.iterdir() if path.name.startswith("mirror.db") and path != fed.mirror]
+    assert kept
+    assert [line["reason"] for line in logs if line["event"] == "mirror set aside"] == ["damaged"]
+
+
+def test_a_mirror_that_is_damaged_while_it_runs(fed):
+    fed.begin()
+    fed.hear()
+    damage(fed.mirror)
+    fed.running[0].mistrust()
+    told = fed.hear()
+    assert told.refusal.reason == "damaged" and not told.edition.holds(("base",))
+    while (told := fed.hear()).edition is None or not told.edition.notices:
+        pass
+    assert found(told.edition, "QUILLFEATHER") == {"2026/1"}
+
+
+def test_mistrust_without_damage_changes_nothing(fed):
+    fed.begin()
+    fed.hear()
+    fed.running[0].mistrust()
+    told = fed.hear()
+    assert told.refusal is None and told.edition.notices == 1
+    assert not [path for path in fed.state.iterdir() if "damaged" in path.name]
+
+
+def test_a_mirror_of_another_key_is_never_replaced(fed):
+    before = fed.mirror.read_bytes()
+    fed.keys = booth_keys.BoothKeys(bytes(32), fed.keys.ledger, fed.keys.signing, fed.keys.sealing)
+    assert fed.begin().notices == 0
+    assert fed.hear().refusal.reason == "wrong-key"
+    fed.end()
+    assert fed.mirror.read_bytes() == before
+
+
+# --- names of an older software ------------------------------------------------------------------------------
+
+
+def test_names_are_derived_anew_when_the_rules_have_changed(fed, monkeypatch):
+    monkeypatch.setattr(names, "EDITION", "of the next software")
+    forms = names.forms
+
+    def newer(notice):
+        for row in forms(notice):
+            yield type(row)(row.entity_id, f"{row.tokens} NEWLYFOUND", row.kind)
+
+    monkeypatch.setattr(names, "forms", newer)
+    edition = fed.begin()
+    assert found(edition, "NEWLYFOUND") == {"2026/1"}
+    fed.end()
+    with fed.open() as mirror:
+        assert mirror.edition() == "of the next software"
+
+
+def test_names_are_left_alone_while_the_rules_are_the_same(fed, monkeypatch):
+    def never(notice):
+        raise AssertionError("derived again")
+
+    monkeypatch.setattr(names, "forms", never)
+    assert fed.begin().notices == 1
+
+
+def test_what_a_killed_core_left_in_the_workplace_is_removed(fed):
+    left = fed.state / "trust" / "trust-left"
+    left.mkdir()
+    (left / "timestamp.json").write_text("{}")
+    fed.begin()
+    assert not left.exists()
