@@ -1,0 +1,379 @@
+"""The bench says what it measured: a tiny station is measured whole, and the figures' own arithmetic is checked."""
+
+from __future__ import annotations
+
+import io
+import json
+import socketserver
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from failsafe.agent import bench
+from failsafe.agent.control import Visitor
+from failsafe.agent.demo.house import BOOTH, DemoFailed
+from failsafe.agent.demo.station import Crowd, Ear, Station, Timings, memory_mb
+from failsafe.agent.figures import TARGETS, Rival, figure, p50_p99, quantile, short, table
+from failsafe.drivers import mrz
+from failsafe.drivers.simulator import Pty, zone_frame
+from failsafe.drivers.specimens import td3
+from failsafe.sync import shape
+from tests.bench import parts
+from tests.bench.crowd import People, gather, traveller, zone
+from tests.conftest import PROJECT
+
+COLUMNS = ("name", "value", "unit", "against", "ratio", "n")
+SIZE, CROSSINGS = 200, 8
+BOOTH_FIGURES = {
+    "verdict_p50",
+    "verdict_p99",
+    "alert_p50",
+    "alert_p99",
+    "verdict_beside_portal_p50",
+    "verdict_beside_portal_p99",
+    "first_verdict",
+    "core_memory_peak",
+    "core_memory_own",
+    "core_memory_intake_peak",
+    "crossings",
+}
+PART_FIGURES = {
+    "match_p50",
+    "match_p99",
+    "mirror_apply_snapshot",
+    f"mirror_apply_delta_of_{SIZE}",
+    "mirror_names",
+    "index_build",
+}
+HQ_FIGURES = {
+    "hq_import",
+    "hq_publish",
+    "intake_snapshot",
+    f"hq_publish_delta_of_{SIZE}",
+    f"intake_delta_of_{SIZE}",
+}
+FIGURES_WITHOUT_SIZE = {"ledger_append_p50", "ledger_append_p99", "mrz_parse_p50", "mrz_parse_p99"}
+
+
+# --- the whole bench, small --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Every row that `python -m tests.bench` gives for a tiny booth, and what people are shown."""
+    command = [sys.executable, "-m", "tests.bench", "--persons", str(SIZE), "--crossings", str(CROSSINGS)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+@pytest.fixture(scope="module")
+def rows(told):
+    return told[0]
+
+
+def test_booth_parts_and_headquarters_are_measured(rows):
+    assert {row["name"].removesuffix(f"@{SIZE}") for row in rows} == (
+        {"machine", "load"} | BOOTH_FIGURES | PART_FIGURES | HQ_FIGURES | FIGURES_WITHOUT_SIZE
+    )
+    without_size = {row["name"] for row in rows if not row["name"].endswith(f"@{SIZE}")}
+    assert without_size == {"machine"} | FIGURES_WITHOUT_SIZE
+
+
+def test_every_row_has_the_documented_fields(rows):
+    for row in rows:
+        assert tuple(row) == COLUMNS, row
+        assert isinstance(row["name"], str) and row["unit"] and row["against"], row
+        assert (isinstance(row["value"], float) and row["value"] > 0) or "load" in row["unit"], row
+        assert isinstance(row["n"], int) and row["n"] >= 1, row
+        assert row["ratio"] is None or row["ratio"] >= 0, row
+
+
+def test_the_machine_comes_first_with_its_versions(rows):
+    assert [row["name"] for row in rows].index("machine") == 0
+    machine = rows[0]["against"]
+    assert "cores" in machine and "Python 3." in machine and "SQLCipher 4." in machine and "rapidfuzz 3." in machine
+
+
+def test_people_are_shown_every_figure_in_one_table(told):
+    rows, shown = told
+    assert shown.count("Fail Safe Edge, measured") == 1
+    assert all(row["name"] in shown for row in rows)
+
+
+def test_every_crossing_had_its_verdict_and_the_sought_their_alerts(rows):
+    by_name = {row["name"]: row for row in rows}
+    crossings = by_name[f"crossings@{SIZE}"]
+    words = {word: int(number) for number, word in (part.split(" ", 1) for part in crossings["against"].split(", "))}
+    assert sum(words.values()) == CROSSINGS == crossings["n"] == by_name[f"verdict_p50@{SIZE}"]["n"]
+    assert words.get("CANNOT CLEAR", 0) == 0
+    assert by_name[f"alert_p50@{SIZE}"]["n"] == words.get("STOP", 0) + words.get("CHECK", 0) >= CROSSINGS // 4
+
+
+@pytest.mark.parametrize(
+    ("name", "rivals"),
+    [
+        ("verdict_p50", ["computed, p50 of 8, 97.92 ms", "simulated"]),  # 94 bytes of ten bits at 9600 baud
+        ("verdict_p99", ["computed, p99 of 8, 97.92 ms", "simulated"]),
+        ("alert_p99", ["a bare SQLCipher insert and commit, synchronous=FULL"]),
+        ("first_verdict", ["python -c pass", "a bare import of the core"]),
+        ("core_memory_peak", ["Python with the same imports"]),
+        ("match_p99", ["WRatio over all names", "rapidfuzz ratio over all names"]),
+        ("mirror_apply_snapshot", ["plain sqlite3"]),
+        ("ledger_append_p99", ["plain sqlite3, synchronous=FULL"]),
+        ("mrz_parse_p50", ["slices and check digits alone"]),
+        ("hq_import", ["json.loads of the same lines"]),
+    ],
+)
+def test_a_figure_stands_beside_its_rivals(rows, name, rivals):
+    found = [row["against"] for row in rows if row["name"].removesuffix(f"@{SIZE}") == name]
+    assert len(found) == len(rivals)
+    for against, rival in zip(found, rivals, strict=True):
+        assert rival in against
+
+
+def test_the_simulated_wire_is_no_faster_than_a_real_one(rows):
+    simulated = [row for row in rows if "simulated" in row["against"]]
+    assert simulated
+    assert all(float(row["against"].split()[-2]) >= 97 for row in simulated)
+
+
+# --- who is sought and who comes ---------------------------------------------------------------------------------
+
+
+def test_the_crowd_is_what_headquarters_and_readers_take():
+    crowd = gather(None, 300, 40)
+    reading = shape.read("\n".join(json.dumps(record) for record in crowd.records))
+    assert not reading.faults and len(reading.notices) == 300
+    assert any(entry.notice.tier == "rn" for entry in reading.notices) == any("fse" in one for one in crowd.records)
+    zones = [mrz.parse(lines) for lines in (*crowd.sought, *crowd.innocent)]
+    assert len(zones) == 80 and all(found.valid for found in zones)
+
+
+def test_the_same_crowd_comes_each_time():
+    first, second = gather(None, 50, 20), gather(None, 50, 20)
+    assert (first.records, first.sought, first.innocent) == (second.records, second.sought, second.innocent)
+    assert "SOUGHT" not in repr(Crowd(records=(), sought=[("SOUGHT",)], innocent=()))
+
+
+def test_every_other_one_of_the_sought_is_as_the_notice_has_them():
+    people = People(100)
+    listed = {one.entity_id: one for one in people.listed}
+    come = people.sought(40)
+    assert all(one == listed[one.entity_id] for one in come[::2])
+    assert any(one != listed[one.entity_id] for one in come[1::2])
+    assert not {one.entity_id for one in people.innocent(40)} & set(listed)
+
+
+def test_arrivals_alternate_and_go_on_when_few_are_sought():
+    crowd = Crowd(records=(), sought=[("a",), ("b",)], innocent=[("1",), ("2",), ("3",)])
+    assert list(crowd.arrivals()) == [("a",), ("1",), ("b",), ("2",), ("a",), ("3",)]
+    assert list(Crowd(records=(), sought=[], innocent=[("1",)]).arrivals()) == []
+
+
+def test_a_zone_and_a_traveller_are_the_same_person():
+    for number, person in enumerate(People(60).sought(60)):
+        read = mrz.parse(zone(person, f"T{number}"))
+        asked = traveller(person)
+        assert read.nationality == asked.nationality and read.sex == asked.sex
+        assert read.birth_date.rstrip("<") == (person.birth.replace("-", "")[2:])
+
+
+def test_headquarters_own_inventions_can_cross(tmp_path):
+    station = Station(tmp_path, 8600)
+    crowd = bench.invented(station, 60, 30)
+    assert len(crowd.records) == 66  # a tenth of listed documents behind them
+    assert len(crowd.innocent) >= 30 and crowd.sought
+    assert all(mrz.parse(lines).valid for lines in (*crowd.sought, *crowd.innocent))
+
+
+# --- the station ---------------------------------------------------------------------------------------------------
+
+
+def test_the_station_has_a_second_lane_without_a_detector(tmp_path):
+    station = Station(tmp_path, 8600)
+    station.configure("ab" * 32)
+    station.booth("config", "check")
+    text = station.configuration.read_text()
+    assert text.count("[[lanes]]") == 2 and 'radiation = "none"' in text and str(station.second_port) in text
+    assert BOOTH in text
+
+
+class Core(socketserver.ThreadingUnixStreamServer):
+    """A control socket that tells what it is given, once it was asked, and then closes."""
+
+    daemon_threads = True
+
+    def __init__(self, path, *told):
+        self.asked = []
+        self.told = [{"ready": True}, *told]
+        super().__init__(str(path), Telling)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_close(self):
+        self.shutdown()
+        super().server_close()
+
+
+class Telling(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.asked.append(json.loads(self.rfile.readline()))
+        for each in self.server.told:
+            self.wfile.write(json.dumps(each).encode() + b"\n")
+        self.rfile.read()  # until the visitor leaves
+
+
+@contextmanager
+def ear_of(path, *told):
+    with Core(path, *told) as core, Visitor(path, timeout_s=None) as visitor:
+        yield Ear(visitor), core
+
+
+def verdict(word, *alerts, recorded=True, **more):
+    return {"word": word, "alerts": list(alerts), "recorded": recorded, **more}
+
+
+def test_only_verdicts_that_a_document_caused_are_timed(tmp_path):
+    with ear_of(tmp_path / "core.sock", verdict("STOP"), verdict("CLEAR", verdict_us=900)) as (ear, core):
+        heard_at, told = ear.next()
+        assert told["word"] == "CLEAR" and core.asked == [{"ask": "verdicts"}]
+        assert heard_at <= time.perf_counter()
+        with pytest.raises(DemoFailed, match="no verdict came"):
+            ear.next(timeout_s=0.01)
+
+
+@pytest.mark.parametrize(
+    ("told", "alerts"),
+    [
+        (verdict("STOP", {"kind": "notice_hit"}, verdict_us=1), 1),
+        (verdict("STOP", {"kind": "notice_hit"}, verdict_us=1, recorded=False), 0),  # no commit, so no committed alert
+        (verdict("CLEAR", verdict_us=1), 0),
+    ],
+)
+def test_a_crossing_sends_a_whole_frame_and_counts_its_verdict(tmp_path, told, alerts):
+    timings = Timings()
+    lines = td3("SPECIMEN", "SUSAN", "X1", "UTO", "800101", "F", "351231")
+    with (
+        ear_of(tmp_path / "core.sock", told) as (ear, _),
+        Pty(tmp_path / "reader") as pty,
+        pty.link.open("rb", buffering=0) as reader,
+    ):
+        timings.cross(pty, ear, lines)
+        frame = b""
+        while len(frame) < len(zone_frame(lines)):  # the terminal gives what is there, and the last byte came late
+            frame += reader.read(200)
+    assert frame == zone_frame(lines)
+    assert (len(timings.verdicts), len(timings.alerts), timings.words[told["word"]]) == (1, alerts, 1)
+
+
+def test_memory_is_read_in_megabytes():
+    status = "Name:\tpython\nVmHWM:\t  200000 kB\nRssAnon:\t    1000 kB\nThreads:\t4\n"
+    assert memory_mb(status) == (204.8, 1.024)
+
+
+def test_a_bare_python_needs_some_memory_and_time():
+    peak, own = bench.bare_memory_mb()
+    assert peak > own > 1
+    assert bench.bare_start_s("pass", times=1) > 0
+
+
+def test_bare_commits_are_commits(tmp_path):
+    took = bench.bare_commits_ms(tmp_path, 5)
+    assert len(took) == 5 and min(took) > 0
+    assert (tmp_path / "bare.db").read_bytes()[:6] != b"SQLite"  # encrypted, as the ledger is
+
+
+# --- the plain twin of the mirror -----------------------------------------------------------------------------------
+
+
+def test_the_plain_rival_holds_what_the_mirror_holds(tmp_path):
+    notices = parts.read_notices(People(40))
+    with closing(parts.Plain(tmp_path / "plain.db")) as plain:
+        plain.insert_s([parts.Row.of(notice) for notice in notices])
+        plain.insert_s([parts.Row.of(notice) for notice in parts.altered(notices)])
+        names = plain.read_names()
+    with closing(parts.Mirror.open(tmp_path / "mirror.db", bytes(32))) as mirror:
+        mirror.apply(parts.change(notices, 1, None, 40), parts.names.forms)
+        assert (mirror.counts().notices, mirror.counts().names) == (40, names)
+    with closing(sqlite3.connect(tmp_path / "plain.db")) as plain:
+        assert plain.execute("SELECT count(*) FROM notice").fetchone() == (40,)
+        bodies = {body for (body,) in plain.execute("SELECT bytes FROM body")}
+    assert all(b"Changed by headquarters." in body for body in bodies)
+
+
+def test_the_least_parser_reads_what_ours_reads():
+    for number, person in enumerate(People(80).listed):
+        lines = zone(person, f"P{number}")
+        ours, least = mrz.parse(lines), parts.slices(lines)
+        assert least is not None and {key: getattr(ours, key) for key in least} == least
+
+
+@given(st.integers(0, 43), st.sampled_from("ABCXYZ0189<"))
+def test_the_least_parser_refuses_a_wrong_digit(place, char):
+    first, second = td3("SPECIMEN", "SUSAN", "X1234567", "UTO", "800101", "F", "351231", optional="77")
+    changed = second[:place] + char + second[place + 1 :]
+    with suppress(ValueError):
+        assert (parts.slices((first, changed)) is None) == bool(mrz.parse((first, changed)).checks.failed())
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_has_a_row_for_each_rival():
+    rows = list(figure("apply@10", 3.0, "s", 7, Rival("plain", 1.5), Rival("nothing", 0.0)))
+    assert [(row["against"], row["ratio"]) for row in rows] == [("plain, 1.5 s", 2.0), ("nothing, 0.0 s", None)]
+    assert {(row["name"], row["value"], row["unit"], row["n"]) for row in rows} == {("apply@10", 3.0, "s", 7)}
+
+
+def test_a_figure_without_a_rival_says_so():
+    assert list(figure("alone", 1.0, "s", 1)) == [
+        {"name": "alone", "value": 1.0, "unit": "s", "against": None, "ratio": None, "n": 1}
+    ]
+
+
+def test_quantiles_stand_beside_the_same_quantile_of_the_rival():
+    ours, theirs = [float(value) for value in range(1, 101)], [10.0] * 99 + [50.0]
+    p50, p99 = p50_p99("match@10", ours, "us", ("rival", theirs))
+    assert (p50["name"], p50["value"], p50["against"], p50["ratio"]) == (
+        "match_p50@10",
+        50.0,
+        "rival, p50 of 100, 10.0 us",
+        5.0,
+    )
+    assert (p99["name"], p99["value"], p99["ratio"]) == ("match_p99@10", 99.0, 9.9)
+    assert [row["name"] for row in p50_p99("parse", ours, "us")] == ["parse_p50", "parse_p99"]
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))
+def test_a_quantile_is_a_value_that_so_many_do_not_exceed(values, share):
+    found = quantile(values, share)
+    assert found in values
+    assert sum(value <= found for value in values) >= share * len(values) - 1e-9
+
+
+@given(st.floats(1e-6, 1e9))
+def test_four_digits_are_kept(value):
+    assert short(value) == pytest.approx(value, rel=5.1e-4)
+
+
+@pytest.mark.parametrize(("value", "said"), [(24.9, "25: reached"), (25.1, "25: not reached")])
+def test_a_target_is_told_in_the_table_only(value, said):
+    rows = list(figure("verdict_p99@50000", value, "ms", 300, Rival("a wire", 98.0)))
+    rows += figure("verdict_p99@1000", value, "ms", 300, Rival("a wire", 98.0))
+    page = io.StringIO()
+    Console(file=page, width=170).print(table(rows))
+    shown = page.getvalue()
+    assert shown.count(said) == 1 and "target" not in json.dumps(rows)
+
+
+def test_the_targets_name_figures_that_are_measured():
+    assert {name.partition("@")[0] for name in TARGETS} <= BOOTH_FIGURES
+    assert {name.partition("@")[2] for name in TARGETS} == {str(bench.SIZES[-1])}
