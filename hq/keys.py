@@ -3,7 +3,8 @@
 `offline/` holds the root and targets keys, encrypted with a passphrase; it can live on a stick and is only needed for
 the ceremonies (the first repository, a statement, a new feed). `online/` holds what a publication needs every ten
 minutes: the snapshot and timestamp keys, one key per publishing bureau, the receipt key, the secret to which alerts
-are sealed, and the authority that signs the booths' TLS client certificates. `keys.json` says how many keys there are.
+are sealed, the authority that signs the booths' TLS client certificates, and the server's own certificate, which the
+same authority signs. `keys.json` says how many keys there are.
 
 PKCS8 as `cryptography` writes it stretches a passphrase with 2,048 rounds of PBKDF2, too few for a stick that is lost;
 so the passphrase goes through scrypt first, with the salt that lies beside the keys.
@@ -21,6 +22,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import ipaddress
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +55,12 @@ OFFLINE_FOLDER: Final = "offline"
 SNAPSHOT: Final = "snapshot"
 TIMESTAMP: Final = "timestamp"
 CERTIFICATE_DAYS: Final = 365
+SERVER_NAMES: Final = ("localhost", "127.0.0.1")
 _AUTHORITY_DAYS: Final = 3650
+_AUTHORITY_KEY: Final = "online/authority.pem"
+_AUTHORITY_FILE: Final = "online/authority.crt"
+_SERVER_FILE: Final = "online/server.pem"  # certificate and key in one file, so that they never differ
+_HOST: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _LAYOUT_FILE: Final = "keys.json"
 _SALT_FILE: Final = f"{OFFLINE_FOLDER}/salt"
 _KEY_LIMIT: Final = 16 * 1024
@@ -121,6 +129,7 @@ def init(
     targets_keys: int = 3,
     targets_threshold: int = 2,
     bureaus: Sequence[str] = ("main",),
+    server_names: Sequence[str] = SERVER_NAMES,
 ) -> KeyStore:
     """Make all keys of a headquarters in `home`, which is created if need be (folders 0700, files 0600).
 
@@ -136,6 +145,7 @@ def init(
         bureaus=tuple(bureaus),
     )
     _check_layout(layout)
+    names = _server_names(server_names)
     if not passphrase:
         raise KeyFault("The offline keys need a passphrase.", "Give one of several words.")
     folder = _key_folder(home)
@@ -143,6 +153,7 @@ def init(
         raise KeysExist("This folder holds keys already.")
     _write_offline(folder, layout, passphrase)
     _write_online(folder, layout, now)
+    KeyStore(home, layout)._write_server_certificate(names, now, CERTIFICATE_DAYS)
     # Last, so that a folder with this file holds every key.
     folder.write(_LAYOUT_FILE, msgspec.json.format(msgspec.json.encode(layout)))
     return KeyStore(home, layout)
@@ -184,8 +195,8 @@ def _write_online(folder: Spool, layout: Layout, now: dt.datetime) -> None:
     folder.write("online/receipt.key", secrets.token_bytes(32))
     folder.write("online/seal.key", SealSecret.generate().secret)
     key = ec.generate_private_key(ec.SECP256R1())
-    folder.write("online/authority.pem", _pem(key, NoEncryption()))
-    folder.write("online/authority.crt", _authority(key, now).public_bytes(Encoding.PEM))
+    folder.write(_AUTHORITY_KEY, _pem(key, NoEncryption()))
+    folder.write(_AUTHORITY_FILE, _authority(key, now).public_bytes(Encoding.PEM))
 
 
 def _offline_file(role: str, number: int) -> str:
@@ -266,7 +277,46 @@ class KeyStore:
 
     def authority_certificate(self) -> str:
         """Certificate of the booths' authority, PEM."""
-        return self._read("online/authority.crt").decode("ascii")
+        return self._read(_AUTHORITY_FILE).decode("ascii")
+
+    def authority_file(self) -> Path:
+        """Where that certificate lies: TLS reads files."""
+        return self.home / _AUTHORITY_FILE
+
+    def server_file(self) -> Path:
+        """Where the server's certificate and key lie, in one PEM file.
+
+        Raises:
+            KeyMissing: they were never made.
+        """
+        if not Spool(self.home).holds(_SERVER_FILE):
+            raise KeyMissing(
+                "There is no certificate for the server.",
+                "Make one for the names that booths call it by: `failsafe-hq keys server-certificate --name NAME`.",
+            )
+        return self.home / _SERVER_FILE
+
+    def server_certificate_ends(self) -> dt.datetime:
+        """When the server's certificate ends, UTC; raises as `server_file`."""
+        self.server_file()
+        return x509.load_pem_x509_certificate(self._read(_SERVER_FILE)).not_valid_after_utc
+
+    def issue_server_certificate(
+        self, names: Sequence[str], *, now: dt.datetime, days: int = CERTIFICATE_DAYS
+    ) -> dt.datetime:
+        """Make a new key and certificate for the server, in place of those before; when the certificate ends.
+
+        Args:
+            names: host names and addresses that booths call it by.
+            now: UTC.
+            days: how long it holds.
+
+        Raises:
+            KeyFault: no name, or one that is neither a host name nor an address.
+            KeyMissing: the authority's key is not there.
+        """
+        self._write_server_certificate(_server_names(names), now, days)
+        return self.server_certificate_ends()
 
     def issue_certificate(self, request_pem: str, booth: str, *, now: dt.datetime, days: int = CERTIFICATE_DAYS) -> str:
         """A TLS client certificate (PEM) for the link of `booth`, for the key of its certificate request.
@@ -286,10 +336,21 @@ class KeyStore:
         if not proven:
             raise RequestRefused("The certificate request is not signed by its own key.")
         certificate = _client_certificate(request, booth, self.authority_certificate(), now, days)
-        key = load_pem_private_key(self._read("online/authority.pem"), None)
+        return self._issued(certificate).decode("ascii")
+
+    def _write_server_certificate(self, names: Sequence[x509.GeneralName], now: dt.datetime, days: int) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _server_certificate(key.public_key(), names, self.authority_certificate(), now, days)
+        _key_folder(self.home).write(_SERVER_FILE, self._issued(certificate) + _pem(key, NoEncryption()))
+
+    def _issued(self, certificate: x509.CertificateBuilder) -> bytes:
+        """The certificate signed by the authority, PEM."""
+        key = load_pem_private_key(self._read(_AUTHORITY_KEY), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise KeyMissing("online/authority.pem does not hold the authority's key.")
-        return certificate.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode("ascii")
+            raise KeyMissing(f"{_AUTHORITY_KEY} does not hold the authority's key.")
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        signed = certificate.add_extension(issuer, critical=False).sign(key, hashes.SHA256())
+        return signed.public_bytes(Encoding.PEM)
 
     def _offline_signers(self, role: str, count: int, threshold: int, passphrase: str) -> list[CryptoSigner]:
         folder = Spool(self.home)
@@ -330,6 +391,7 @@ def _authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certif
         _certificate(name, name, key.public_key(), now, _AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
 
@@ -348,6 +410,43 @@ def _client_certificate(
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     )
+
+
+def _server_certificate(
+    key: ec.EllipticCurvePublicKey,
+    names: Sequence[x509.GeneralName],
+    authority_pem: str,
+    now: dt.datetime,
+    days: int,
+) -> x509.CertificateBuilder:
+    authority = x509.load_pem_x509_certificate(authority_pem.encode())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fail Safe Edge headquarters")])
+    return (
+        _certificate(name, authority.subject, key, now, days)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        # A booth's certificate lacks this use, so that no booth can pass for headquarters.
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    )
+
+
+def _server_names(names: Sequence[str]) -> list[x509.GeneralName]:
+    """The names as a certificate holds them, each once."""
+    found: list[x509.GeneralName] = []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError as error:
+            if not _HOST.fullmatch(name) or len(name) > 253:
+                raise KeyFault(
+                    "A name for the server is neither a host name nor an address.",
+                    "Give what stands between https:// and the port in the booths' configuration.",
+                ) from error
+            found.append(x509.DNSName(name.lower()))
+    if not found:
+        raise KeyFault("The server's certificate needs a name.", "Give one with --name.")
+    return found
 
 
 def _certificate(
