@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,3 +27,21 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         missing_part(f"No outside data at {folder}: set FAILSAFE_SHARED to the shared folder.")
     return folder
+
+
+@pytest.fixture(name="missing_part", scope="session")
+def _missing_part() -> Callable[[str], None]:
+    """The function above, for tests in any folder."""
+    return missing_part
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> list[str]:
+    """The command that gives a child its own view of mounts, which ends with the child."""
+    command = ["unshare", "--mount", "--map-root-user"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command, "true"], check=False, capture_output=True).returncode
+    ):
+        missing_part("needs `unshare --mount --map-root-user` (util-linux, and user namespaces allowed)")
+    return command

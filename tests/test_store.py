@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -434,31 +433,20 @@ store.close()
     store.close()
 
 
-def own_mounts() -> list[str]:
-    """The command that gives a child its own view of mounts, which ends with the child."""
-    command = ["unshare", "--mount", "--map-root-user"]
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run([*command, "true"], check=False, capture_output=True).returncode
-    ):
-        pytest.skip("needs `unshare --mount --map-root-user` (util-linux, and user namespaces allowed)")
-    return command
-
-
 IN_ITS_OWN_DISK = """
 import subprocess
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path.parent)], check=True)
 """
 
 
-def test_a_full_disk_is_called_full_and_every_acknowledged_row_stays(path: Path) -> None:
+def test_a_full_disk_is_called_full_and_every_acknowledged_row_stays(path: Path, own_mounts: list[str]) -> None:
     body = IN_ITS_OWN_DISK + "store = open_it()\nreport(store, *write_until_refused(store))\n"
-    done = run_child(body, path, *own_mounts())
+    done = run_child(body, path, *own_mounts)
     assert done.returncode == 0, done.stderr
     assert "no room left" in done.stdout and "Free space" in done.stdout
 
 
-def test_a_disk_gone_read_only_is_called_that(path: Path) -> None:
+def test_a_disk_gone_read_only_is_called_that(path: Path, own_mounts: list[str]) -> None:
     body = (
         IN_ITS_OWN_DISK
         + """
@@ -472,7 +460,7 @@ except StoreBroken as refusal:
     print(refusal.reason, refusal.advice)
 """
     )
-    done = run_child(body, path, *own_mounts())
+    done = run_child(body, path, *own_mounts)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("store ") and "read-only" in done.stdout
 
