@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +21,14 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.progress import Progress
 
+from failsafe.hq import channels, invented, outbox, programme, publish, telling
 from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
-from failsafe.hq import invented, publish
 from failsafe.hq.keys import HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
@@ -385,6 +388,47 @@ def booths_list(office: Office) -> None:
         for booth in register.booths():
             state = f"revoked {booth.revoked_at}" if booth.revoked_at else "takes part"
             click.echo(f"{booth.name}\t{booth.enrolment.country}\tenrolled {booth.enrolled_at}\t{state}")
+
+
+# --- notification ---------------------------------------------------------------------------------------------
+
+
+@main.group()
+def notify() -> None:
+    """Telling the CBRNE programme, as [notify] of hq.toml says."""
+
+
+@notify.command("key")
+@click.pass_obj
+def notify_key(office: Office) -> None:
+    """Print the public key that webhook calls are checked with; make the key if there is none."""
+    office.keys()
+    settings = programme.load(office.home)
+    table = settings.table.webhook or programme.WebhookTable(url="")
+    public = channels.make_key(settings, table)
+    pem = Ed25519PublicKey.from_public_bytes(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    click.echo(pem.decode("ascii"), nl=False)
+    _note(f"keyid {telling.key_id(public)}. Give both to the programme; docs/headquarters.md says how they check.")
+
+
+@notify.command("test")
+@click.pass_obj
+def notify_test(office: Office) -> None:
+    """Send an EXERCISE by each configured channel, and say what came of it."""
+    senders = channels.senders(programme.load(office.home))
+    if not senders:
+        raise click.ClickException(outbox.NONE_CONFIGURED)
+    failed = 0
+    for sender in senders:
+        now, alert_id = _now(), str(uuid.uuid4())
+        try:
+            trouble = sender.send(channels.exercise(alert_id, moment(now)), now).trouble
+        except HeadquartersError as error:
+            trouble = str(error)
+        click.echo(f"{sender.channel}: {f'NOT sent. {trouble}' if trouble else f'sent as {alert_id}.'}")
+        failed += bool(trouble)
+    if failed:
+        raise click.ClickException(f"{failed} of {len(senders)} channels did not take it: correct hq.toml.")
 
 
 # --- courier -------------------------------------------------------------------------------------------------
