@@ -16,7 +16,6 @@ import secrets
 import signal
 import socket
 import threading
-import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable
 from failsafe.agent.crossing import LaneSettings
+from failsafe.agent.dispatch import Dispatch
 from failsafe.agent.health import HealthBook
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
@@ -38,11 +38,14 @@ from failsafe.agent.page.stream import Bell
 from failsafe.agent.page.view import DetectorView, EntryRefused, ManualEntry, SecondView, View
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
+from failsafe.agent.recorder import whereabouts
 from failsafe.agent.traveller import UNREAD, from_entry, from_zone
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DocumentRead, Reading
 from failsafe.sync.errors import SyncError
+from failsafe.sync.ledger import Ledger
+from failsafe.sync.records import Heartbeat, Want
 
 TICK_S: Final = 0.25
 SHOW_EVERY_S: Final = 0.2
@@ -72,6 +75,16 @@ class Booth:
         self._configuration = configuration
         self._events: queue.Queue[Callable[[float], None]] = queue.Queue(maxsize=_QUEUE_PLACES)
         self._knowledge = Knowledge(configuration, keys, self._events.put)
+        self._dispatch = Dispatch(
+            Path(configuration.folders.spool),
+            configuration.booth.id,
+            keys.signing,
+            self._knowledge.open_ledger,
+            self._knowledge.recorder,
+            self._heartbeat,
+            self._want,
+            lambda: utc(wall_clock()),
+        )
         self._book = HealthBook()
         self._devices = self._make_devices()
         self._posts = {lane.name: self._make_post(lane) for lane in configuration.lanes}
@@ -127,6 +140,7 @@ class Booth:
         """Open what is kept, then let the lines speak. Nothing here waits for a network or a device."""
         self._knowledge.open(self._judge_again)
         self._thread.start()
+        self._dispatch.start()
         for line in self._lines:
             line.start()
 
@@ -137,6 +151,7 @@ class Booth:
         self._stopping = True
         self._events.put(lambda now: None)
         self._thread.join(timeout=5)
+        self._dispatch.stop()
         self._knowledge.close()
 
     # --- the loop ------------------------------------------------------------------------------------------------
@@ -162,10 +177,7 @@ class Booth:
         self._knowledge.release()
 
     def _confess(self, error: Exception) -> None:
-        """Log where it was; never the error's text, which may quote a traveller."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-        _log.error("the booth met a fault of its own", fault=type(error).__name__, where=where)
+        _log.error("the booth met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
         self._own_fault = True
         self._book.observe("booth", "FAULT")
 
@@ -176,6 +188,7 @@ class Booth:
         self._condition(now).observe(self._book)
         for change in self._book.due(now):
             self._knowledge.record_health(change)
+            self._dispatch.beat()
         if self._judged_on != self._grounds():
             self._judge_again()
 
@@ -223,6 +236,18 @@ class Booth:
         )
         for listener in tuple(self._listeners):
             listener(event)
+        if event.alerts:
+            self._dispatch.hurry()
+
+    # --- what headquarters hears (on the dispatch's thread) ------------------------------------------------------
+
+    def _heartbeat(self, ledger: Ledger) -> Heartbeat:
+        at = self._knowledge.circumstances(None).at
+        return bulletin.heartbeat(self._condition(monotonic()), ledger, at, _version())
+
+    def _want(self) -> Want:
+        feeds = self._configuration.hq.feeds
+        return Want(booth=self._configuration.booth.id, feeds=feeds, held=self._knowledge.edition.feeds())
 
     # --- what is shown (Desk) ------------------------------------------------------------------------------------
 
@@ -250,6 +275,7 @@ class Booth:
             refusal=known.refusal,
             mirror_fault=known.mirror_fault,
             ledger_fault=known.recorder.fault,
+            tray_fault=self._dispatch.fault,
             undelivered=known.recorder.undelivered,
             ledger_head=known.recorder.head,
             detectors=tuple(self._detector_views(now)),
@@ -324,7 +350,7 @@ class Booth:
     def status(self) -> dict[str, Any]:
         """`failsafe status --json`, see docs/commands.md."""
         page = f"http://127.0.0.1:{self._configuration.page.port}"
-        return bulletin.status(self._condition(monotonic()), importlib.metadata.version("failsafe-edge"), page)
+        return bulletin.status(self._condition(monotonic()), _version(), page)
 
     def screen(self, person: Mapping[str, Any]) -> dict[str, Any]:
         """`failsafe screen --mirror` for one person: judged like a traveller, raising no alert."""
@@ -384,6 +410,10 @@ class Booth:
             await server.serve(sockets=[page_socket])
         finally:
             door.close()
+
+
+def _version() -> str:
+    return importlib.metadata.version("failsafe-edge")
 
 
 def _told(event: Issued, shown_at: float) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from failsafe.agent.health import HealthBook
 from failsafe.agent.notices import Edition
 from failsafe.agent.page.view import DetectorView, HeaderView
 from failsafe.sync.errors import SyncError
-from failsafe.sync.ledger import Undelivered
+from failsafe.sync.ledger import Ledger, Undelivered
+from failsafe.sync.records import Heartbeat, Moment, PartState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Condition:
     refusal: SyncError | None
     mirror_fault: SyncError | None
     ledger_fault: SyncError | None
+    tray_fault: SyncError | None
     undelivered: Undelivered
     ledger_head: str
     detectors: tuple[DetectorView, ...]
@@ -46,6 +48,8 @@ class Condition:
         faults = []
         if self.ledger_fault is not None:
             faults.append(f"The ledger cannot record. {self.ledger_fault.advice}")
+        if self.tray_fault is not None:
+            faults.append(f"Alerts cannot be laid out for the link. {self.tray_fault.advice}")
         if self.mirror_fault is not None:
             faults.append(f"The notices cannot be read. {self.mirror_fault.advice}")
         if not self.clock_trusted:
@@ -81,6 +85,23 @@ def header(now: Condition) -> HeaderView:
         detectors=now.detectors,
         faults=now.faults(),
         telephone=now.booth.telephone,
+    )
+
+
+def heartbeat(now: Condition, ledger: Ledger, at: Moment, version: str) -> Heartbeat:
+    """What headquarters hears of the booth every few minutes; `ledger` is the calling thread's connection."""
+    return Heartbeat(
+        booth=now.booth.id,
+        at=at,
+        version=version,
+        ledger_head=ledger.head(),
+        ledger_length=ledger.length(),
+        sequence=ledger.sequence(),
+        undelivered=ledger.undelivered().entries,
+        mirror=now.edition.feeds(),
+        mirror_state=now.mirror,
+        mirror_age_s=now.mirror_age_s,
+        parts=tuple(PartState(part=one.name, state=one.state) for one in now.detectors),
     )
 
 

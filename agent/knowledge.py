@@ -52,7 +52,7 @@ class Knowledge:
         self, configuration: Configuration, keys: BoothKeys, deliver: Callable[[Callable[[float], None]], None]
     ) -> None:
         self.edition: Edition
-        self.recorder = Recorder(self._open_ledger)
+        self.recorder = Recorder(self.open_ledger)
         self.refusal: SyncError | None = None
         self.mirror_fault: SyncError | None = None
         self._configuration = configuration
@@ -90,7 +90,12 @@ class Knowledge:
             self._mirror.close()
             self._mirror = None
 
-    def _open_ledger(self) -> Ledger:
+    def open_ledger(self) -> Ledger:
+        """A connection to the ledger for the calling thread.
+
+        Raises:
+            StoreBroken: folder, disk or key forbid it.
+        """
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -104,6 +109,7 @@ class Knowledge:
     def _remember(self, mark: ClockMark | None, floors: Mapping[str, Floor]) -> None:
         self._ledger_floors = dict(floors)
         self._chronicle = Chronicle(mark.wall, mark.elapsed_s) if mark else Chronicle()
+        self._hold_anew()
         self._notices.watch()  # not before: without the ledger's floors nothing may be taken
         self._changed()
 
@@ -149,8 +155,10 @@ class Knowledge:
         if news.edition is not None:
             self.edition = same_index(self.edition, news.edition)
             self.mirror_fault = None
-            self.release()
+            self._hold_anew()
         if news.taken is not None:
+            hq_keys = news.taken.hq_keys
+            self.recorder.submit(lambda ledger: ledger.keep_hq_keys(hq_keys))
             if news.taken.newer:
                 self._chronicle = Chronicle.accepted(news.taken.signed_at)
                 self._keep_clock()
@@ -186,6 +194,20 @@ class Knowledge:
         if self._mirror is None:
             self._mirror = self._notices.connect()
         return self._mirror
+
+    def _hold_anew(self) -> None:
+        """Open the mirror before it is asked for, and the new one before the old one is closed.
+
+        On a full disk a mirror that nobody has open cannot be opened: then every hit would pass as CANNOT CLEAR.
+        """
+        before, self._mirror = self._mirror, None
+        try:
+            self.held()
+        except SyncError as error:
+            self._mirror_failed(error)
+        finally:
+            if before is not None:
+                before.close()
 
     def _mirror_failed(self, error: SyncError) -> None:
         _log.error("mirror cannot be read", reason=error.reason, advice=error.advice)

@@ -7,9 +7,11 @@ again until it is, in order. Nothing that must be kept is ever dropped.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -108,7 +110,7 @@ class Recorder:
         except SyncError as error:
             self._failed(attempt, error)
         except Exception as error:  # a fault of ours: keep the alert and say so, rather than lose it or the thread
-            _log.exception("recorder met a fault of its own")
+            _log.error("recorder met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
             self._failed(attempt, StoreBroken(f"The ledger's writer met {type(error).__name__}."))
         else:
             if self.fault is not None:
@@ -146,3 +148,9 @@ class Recorder:
     def _drop(self, attempt: Attempt) -> None:
         with self._wake:
             self._waiting.remove(attempt)
+
+
+def whereabouts(error: Exception) -> str:
+    """Where an error came from, innermost first; never its text, which may quote a traveller."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

@@ -17,7 +17,7 @@ from failsafe.sync import trust
 from failsafe.sync.errors import Missing, NotForThisBooth
 from failsafe.sync.feed import Change, Floor
 from failsafe.sync.mirror import Derive, Mirror
-from failsafe.sync.records import TIMESTAMP_FILE, Head, Operation, Payload, key_file
+from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys, Operation, Payload, key_file
 from failsafe.sync.seal import SealSecret, content_key_digest
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import Publication
@@ -42,6 +42,7 @@ class Taken:
 
     floors: Mapping[str, Floor]
     signed_at: float
+    hq_keys: HqKeys
     newer: bool  # the timestamp is of a higher version than the one held
 
 
@@ -76,7 +77,7 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
             moved[change.feed] = mirror.floors()[change.feed]
     if not moved and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE):
         mirror.acknowledge(publication.metadata, publication.signed_at)
-    return Taken(floors=moved, signed_at=publication.signed_at, newer=newer)
+    return Taken(floors=moved, signed_at=publication.signed_at, hq_keys=publication.hq_keys, newer=newer)
 
 
 def _change(

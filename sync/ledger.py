@@ -20,7 +20,7 @@ import msgspec
 
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Floor
-from failsafe.sync.records import Alert, ChainEntry, HealthChange, Record, SearchLine, Urgency, encode
+from failsafe.sync.records import Alert, ChainEntry, HealthChange, HqKeys, Record, SearchLine, Urgency, encode
 from failsafe.sync.store import Migrations, Store, StoreSettings
 
 # A verdict waits at most half a second for its record, so a lock may not cost more than half of that.
@@ -63,11 +63,12 @@ class Undelivered(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """An entry without a receipt; `sealed` None: it was not sealed yet."""
+    """An entry without a receipt; `sealed` tells whether it was sealed already."""
 
     id: str
     urgency: Urgency
-    sealed: bytes | None
+    sequence: int
+    sealed: bool
 
 
 class ClockMark(NamedTuple):
@@ -97,6 +98,12 @@ def first_tables(tables: Any) -> None:  # noqa: ANN401
         "CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery BEGIN SELECT RAISE(ABORT, 'append only'); END",
     ):
         tables.execute(statement)
+
+
+@MIGRATIONS()
+def keys_of_headquarters(tables: Any) -> None:  # noqa: ANN401
+    """Public keys, of which only the newest count."""
+    tables.execute("CREATE TABLE headquarters (id INTEGER PRIMARY KEY CHECK (id = 1), keys BLOB NOT NULL) STRICT")
 
 
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
@@ -246,6 +253,11 @@ class Ledger:
         row = self._store.row("SELECT max(number) FROM record")
         return int(row[0] or 0) if row else 0
 
+    def sequence(self) -> int:
+        """The sequence of the alert chain's last entry; 0 before the first."""
+        last = self._last_entry()
+        return last.sequence if last else 0
+
     def entries(self, after: int = 0) -> Iterator[ChainEntry]:
         """The alert chain's entries with a sequence above `after`, in order."""
         for (body,) in self._store.rows(
@@ -335,10 +347,15 @@ class Ledger:
     def waiting(self) -> Iterator[Waiting]:
         """The entries without a receipt, urgent ones first, then in the order they were made."""
         # Of the two words, `urgent` is the later one in the alphabet.
-        for row in self._store.rows(
-            "SELECT id, urgency, sealed FROM delivery WHERE receipt IS NULL ORDER BY urgency DESC, number"
+        for entry_id, urgency, sequence, sealed in self._store.rows(
+            "SELECT id, urgency, sequence, sealed IS NOT NULL FROM delivery JOIN record USING (number)"
+            " WHERE receipt IS NULL ORDER BY urgency DESC, number"
         ):
-            yield Waiting(*row)
+            yield Waiting(entry_id, urgency, sequence, bool(sealed))
+
+    def entry(self, entry_id: str) -> ChainEntry | None:
+        """The alert chain's entry of this id, or None."""
+        return self._entry(entry_id)
 
     def sealed(self, entry_id: str) -> bytes | None:
         """The bytes an entry was sealed to, or None."""
@@ -378,6 +395,15 @@ class Ledger:
             )
             if self._store.row("SELECT 1 FROM delivery WHERE id = ?", (entry_id,)) is None:
                 raise Malformed("A receipt names an entry that the ledger does not hold.")
+
+    def keep_hq_keys(self, keys: HqKeys) -> None:
+        """Keep headquarters' keys for alerts, so that a booth that starts without notices can still seal to them."""
+        self._store.run("INSERT OR REPLACE INTO headquarters (id, keys) VALUES (1, ?)", (encode(keys),))
+
+    def hq_keys(self) -> HqKeys | None:
+        """Headquarters' keys as last kept, or None."""
+        row = self._store.row("SELECT keys FROM headquarters")
+        return msgspec.json.decode(row[0], type=HqKeys) if row else None
 
     # --- the clock's mark ------------------------------------------------------------------------------------
 

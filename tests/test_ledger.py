@@ -24,9 +24,11 @@ from failsafe.sync.records import (
     ChainEntry,
     FeedState,
     HealthChange,
+    HqKeys,
     Moment,
     PersonAsRead,
     Place,
+    SealPublic,
     SearchLine,
     encode,
 )
@@ -224,11 +226,28 @@ def test_the_most_urgent_wait_first_then_the_oldest(ledger: Ledger) -> None:
     ledger.keep_sealed("alert-3", b"sealed")
     ledger.mark_delivered("alert-0", b"receipt", "2026-01-02T00:00:00Z")
     assert list(ledger.waiting()) == [
-        Waiting("alert-1", "urgent", None),
-        Waiting("alert-3", "urgent", b"sealed"),
-        Waiting("alert-2", "routine", None),
-        Waiting("health-9", "routine", None),
+        Waiting("alert-1", "urgent", 2, False),
+        Waiting("alert-3", "urgent", 4, True),
+        Waiting("alert-2", "routine", 3, False),
+        Waiting("health-9", "routine", 5, False),
     ]
+
+
+def test_headquarters_keys_are_kept_and_the_newest_count(ledger: Ledger) -> None:
+    assert ledger.hq_keys() is None
+    for receipt in (b"a" * 32, b"b" * 32):
+        keys = HqKeys(receipt=receipt, seal=SealPublic(mlkem=b"m", x25519=b"x"))
+        ledger.keep_hq_keys(keys)
+    assert ledger.hq_keys() == keys
+
+
+def test_entries_are_found_by_id_and_counted(ledger: Ledger) -> None:
+    assert ledger.sequence() == 0
+    entry = ledger.append(alert(1))
+    ledger.append(health(2))
+    assert ledger.entry("alert-1") == entry
+    assert ledger.entry("alert-7") is None
+    assert ledger.sequence() == 2
 
 
 def test_the_first_sealed_form_is_the_one_that_is_kept(ledger: Ledger) -> None:
@@ -351,7 +370,7 @@ STEPS: dict[str, Callable[[Ledger, int], object]] = {
     "health": lambda ledger, n: ledger.append(health(n)),
     "search": lambda ledger, n: ledger.log_search(search(n)),
     "setting": lambda ledger, n: ledger.note_setting(moment(n).wall, "L1", f"portal-{n % 3}"),
-    "floor": lambda ledger, n: ledger.note_floor("base", Floor(f"lineage-{n % 2}", 1000 + n, n)),
+    "floor": lambda ledger, n: ledger.note_floor("base", Floor(f"lineage-{n % 2}", 1000 + ledger.length(), n)),
     "receipt": lambda ledger, n: [ledger.mark_delivered(w.id, b"r", "") for w in list(ledger.waiting())[:1]],
     "clock": lambda ledger, n: ledger.remember_clock(float(n), 0.0),
 }

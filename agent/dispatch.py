@@ -1,0 +1,218 @@
+"""The booth's outgoing tray: `spool/out` is a projection of the ledger, and receipts come back through `spool/in`.
+
+What is wiped from the tray is written again, until headquarters' signed receipt has been verified here; then it goes,
+and only then. The thread that does this reads the ledger over a connection of its own and has the recorder write, so
+that a long backlog holds up no verdict.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from failsafe.agent.recorder import Recorder, Task
+from failsafe.sync import envelope
+from failsafe.sync.errors import BytesRefused, Malformed, Missing, SyncError
+from failsafe.sync.ledger import Ledger, Waiting
+from failsafe.sync.records import (
+    ALERTS_FOLDER,
+    HEARTBEAT_FILE,
+    RECEIPTS_FOLDER,
+    WANT_FILE,
+    Heartbeat,
+    HqKeys,
+    Receipt,
+    Want,
+    alert_file,
+    encode,
+    receipt_file,
+)
+from failsafe.sync.spool import Spool
+
+LOOK_EVERY_S: Final = 0.5
+HEARTBEAT_EVERY_S: Final = 300.0
+_WRITE_WAIT_S: Final = 10.0
+_RECEIPT_LIMIT: Final = 4 * 1024
+_RECEIPT: Final = msgspec.json.Decoder(Receipt)
+
+_log = structlog.get_logger("dispatch")
+
+
+class Dispatch:
+    """Keeps `spool/out` as the ledger says, and takes receipts.
+
+    Args:
+        spool: the folder with `in/` and `out/`.
+        booth: this booth's id.
+        signing: its Ed25519 seed.
+        open_ledger: opens a connection for the calling thread.
+        recorder: writes.
+        heartbeat: makes a heartbeat of now; None while the booth is not ready to.
+        want: what the link shall fetch.
+        wall: the wall clock as ISO 8601, for the record of a delivery.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        booth: str,
+        signing: bytes,
+        open_ledger: Callable[[], Ledger],
+        recorder: Recorder,
+        heartbeat: Callable[[Ledger], Heartbeat | None],
+        want: Callable[[], Want],
+        wall: Callable[[], str],
+    ) -> None:
+        self._root = spool
+        self._in = Spool(spool / "in")
+        self._out = Spool(spool / "out")
+        self._booth = booth
+        self._signing = signing
+        self._open_ledger = open_ledger
+        self._recorder = recorder
+        self._heartbeat = heartbeat
+        self._want = want
+        self._wall = wall
+        self._wanted: Want | None = None
+        self._refused: dict[str, Receipt | None] = {}
+        self._wake = threading.Event()
+        self._beat = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="dispatch", daemon=True)
+        self.fault: SyncError | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._beat.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at hand."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def hurry(self) -> None:
+        """Something was recorded: look at once."""
+        self._wake.set()
+
+    def beat(self) -> None:
+        """A part changed its state: tell headquarters with a heartbeat now."""
+        self._beat.set()
+        self._wake.set()
+
+    # --- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        waited_s = 0.0
+        while not self._stopping:
+            try:
+                with self._open_ledger() as ledger:
+                    while not self._stopping:
+                        if self._beat.is_set() or waited_s >= HEARTBEAT_EVERY_S:
+                            self._beat.clear()
+                            waited_s = 0.0
+                            self._write_heartbeat(ledger)
+                        self._look(ledger)
+                        self._become(None)
+                        woken = self._wake.wait(LOOK_EVERY_S)
+                        self._wake.clear()
+                        waited_s += 0.0 if woken else LOOK_EVERY_S
+            except SyncError as error:
+                self._become(error)
+                self._wake.wait(2 * LOOK_EVERY_S)
+                self._wake.clear()
+
+    def _become(self, fault: SyncError | None) -> None:
+        if fault is not None and (self.fault is None or self.fault.reason != fault.reason):
+            _log.error("alerts cannot be laid out", reason=fault.reason, detail=fault.detail, advice=fault.advice)
+        self.fault = fault
+
+    def _look(self, ledger: Ledger) -> None:
+        self._root.joinpath("out").mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._tell_want()
+        hq = ledger.hq_keys()
+        if hq is None:
+            return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
+        self._take_receipts(ledger, hq)
+        waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
+        there = set(self._out.names(ALERTS_FOLDER))
+        for name in sorted(there - waiting.keys()):
+            self._out.remove(name)
+        for name in sorted(waiting.keys() - there):
+            if self._stopping:
+                return
+            self._lay_out(name, waiting[name], ledger, hq)
+
+    # --- going out -----------------------------------------------------------------------------------------------
+
+    def _lay_out(self, name: str, one: Waiting, ledger: Ledger, hq: HqKeys) -> None:
+        content = ledger.sealed(one.id)
+        if content is None:
+            entry = ledger.entry(one.id)
+            assert entry is not None
+            closed = encode(envelope.close(entry, one.urgency, self._booth, self._signing, hq))
+            if not self._write(lambda ledger: ledger.keep_sealed(one.id, closed)):
+                return
+            content = ledger.sealed(one.id) or closed
+        self._out.write(name, content)
+
+    def _write(self, task: Task) -> bool:
+        return self._recorder.submit(task, keep=False).wait(_WRITE_WAIT_S)
+
+    def _write_heartbeat(self, ledger: Ledger) -> None:
+        hq = ledger.hq_keys()
+        made = self._heartbeat(ledger) if hq is not None else None
+        if hq is not None and made is not None:
+            self._root.joinpath("out").mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._out.write(HEARTBEAT_FILE, encode(envelope.close_heartbeat(made, self._signing, hq)))
+
+    def _tell_want(self) -> None:
+        want = self._want()
+        if want != self._wanted or not self._out.holds(WANT_FILE):
+            self._out.write(WANT_FILE, encode(want))
+            self._wanted = want
+
+    # --- coming back ---------------------------------------------------------------------------------------------
+
+    def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> None:
+        if not self._root.joinpath("in").is_dir():
+            return
+        waiting = {one.id for one in ledger.waiting()}
+        for name in self._in.names(RECEIPTS_FOLDER):
+            entry_id = name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json")
+            if entry_id in waiting and receipt_file(entry_id) == name:
+                self._take_receipt(name, entry_id, ledger, hq)
+
+    def _take_receipt(self, name: str, entry_id: str, ledger: Ledger, hq: HqKeys) -> None:
+        receipt = None
+        try:
+            content = self._in.read(name, _RECEIPT_LIMIT)
+            receipt = _decoded(content)
+            entry = ledger.entry(entry_id)
+            assert entry is not None
+            envelope.check_receipt(receipt, entry, hq)
+        except Missing:
+            return
+        except BytesRefused as error:
+            if self._refused.get(name, ()) != receipt:  # said once, not twice a second
+                self._refused[name] = receipt
+                _log.warning("receipt refused", reason=error.reason, detail=error.detail)
+            return
+        with suppress(KeyError):
+            del self._refused[name]
+        self._write(lambda ledger: ledger.mark_delivered(entry_id, content, self._wall()))
+
+
+def _decoded(content: bytes) -> Receipt:
+    try:
+        return _RECEIPT.decode(content)
+    except msgspec.DecodeError as error:
+        raise Malformed("A receipt is not in a shape this version reads.") from error
