@@ -358,6 +358,15 @@ class Journey(House):
         with Ledger.open((state or self.folder / "state") / "ledger.db", self.key("ledger")) as ledger:
             yield ledger
 
+    def set_down(self, state: Path, copy: Path) -> Path:
+        """A copy of both databases as they lie there, to be examined without touching what the core will find."""
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        for name in ("mirror.db", "ledger.db", "mirror.db-wal", "ledger.db-wal"):
+            if (state / name).exists():
+                shutil.copy(state / name, copy / name)
+        return copy
+
     def kept(self, state: Path | None = None) -> Kept:
         """What mirror and ledger hold, after both were examined from end to end."""
         with self.open_mirror(state) as mirror, self.open_ledger(state) as ledger:
