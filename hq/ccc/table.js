@@ -1,0 +1,60 @@
+// A table whose columns sort: heads with a button each, and rows by id that are redrawn only where they have changed.
+import { el } from "./draw.js";
+const COLLATOR = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const compare = (one, other) => (typeof one === "number" && typeof other === "number" ? (one === other ? 0 : one - other) : COLLATOR.compare(String(one), String(other)));
+
+// `columns`: {key, title, of(item) -> number or text; absent: the order in which the items came; first: -1 to begin with the highest}.
+export function heads(row, columns, onSort) {
+  let key = columns[0].key, way = 1;
+  const cells = columns.map((column) => {
+    const button = el("button", { type: "button" }, column.title, el("span", { class: "arrow", "aria-hidden": "true" }));
+    const cell = el("th", { scope: "col", class: column.key }, button);
+    button.addEventListener("click", () => sort(column.key));
+    return cell;
+  });
+  row.replaceChildren(...cells);
+  const mark = () => columns.forEach((column, place) => {
+    if (column.key === key) cells[place].setAttribute("aria-sort", (column.of ? way : 1) > 0 ? "ascending" : "descending");
+    else cells[place].removeAttribute("aria-sort");
+  });
+  const sort = (wanted) => {
+    const column = columns.find((one) => one.key === wanted);
+    way = wanted === key && column.of ? -way : column.first ?? 1;
+    key = wanted;
+    mark();
+    onSort();
+  };
+  mark();
+  return {
+    sort,
+    isFirst: () => key === columns[0].key,
+    title: () => columns.find((column) => column.key === key).title,
+    sorted(items) {
+      const { of } = columns.find((column) => column.key === key);
+      if (!of) return items;
+      const pairs = items.map((item) => [of(item), item]);
+      return pairs.sort((one, other) => {
+        const [left, right] = [one[0], other[0]];
+        // What has no value stands last, whichever way the column runs.
+        if (left == null || right == null) return (left == null) - (right == null);
+        return way * compare(left, right);
+      }).map(([, item]) => item);
+    },
+  };
+}
+
+// `entries`: [id, key, draw] in order; a row with the same key stays as it is, one that stays in its place keeps focus.
+export function rows(body, entries, make) {
+  const held = body.held ??= new Map(), wanted = new Set(entries.map(([id]) => id));
+  const focus = body.contains(document.activeElement) ? document.activeElement : null;
+  for (const [id, { row }] of held) if (!wanted.has(id)) { row.remove(); held.delete(id); }
+  let place = body.firstElementChild;
+  for (const [id, key, draw] of entries) {
+    let one = held.get(id);
+    if (!one) held.set(id, one = { row: make(id), key: null });
+    if (one.key !== key) { one.row.replaceChildren(...draw(one.row)); one.key = key; }
+    if (place === one.row) place = place.nextElementSibling;
+    else body.insertBefore(one.row, place);
+  }
+  if (focus?.isConnected && document.activeElement !== focus) focus.focus({ preventScroll: true });
+}

@@ -1,0 +1,56 @@
+"""What the command centre's page shows, as values: the desk makes them, the page only draws them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from failsafe.sync.records import Alert
+
+NoticeState = Literal["not for CBRNE", "waiting", "sent", "failing"]
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the CBRNE programme has been told of an alert by one channel."""
+
+    channel: Literal["webhook", "e-mail"]
+    state: NoticeState
+    tries: int = 0
+    at: str = ""  # of the last try, or of success
+    trouble: str = ""  # why the last try failed, in words
+
+
+class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert of the list; `number` grows with arrival and orders what came since."""
+
+    number: int
+    alert: Alert
+    sequence: int
+    received_at: str
+    chain: Literal["whole", "gap before", "fork"]
+    tellings: tuple[Telling, ...] = ()
+
+
+class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One booth: when it was last heard, what it holds, and what is wrong with its chain."""
+
+    booth: str
+    country: str
+    heard_at: str | None = None
+    mirror_state: str = "unknown"
+    mirror_age_s: float | None = None
+    undelivered: int = 0
+    gaps: int = 0
+    forks: int = 0
+    faults: tuple[str, ...] = ()
+
+
+class ListView(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole list; urgent first, then newest first; at most `limit` lines of `total`."""
+
+    number: int
+    at: str
+    alerts: tuple[AlertLine, ...]
+    total: int
+    booths: tuple[BoothLine, ...]

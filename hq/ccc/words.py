@@ -1,0 +1,107 @@
+"""Every code of an alert and of a booth in words for the command centre; the page gets them as `/words.js`.
+
+A code that is missing here is shown as it came: the page never drops what it does not know. Where a row begins with
+a shape, it is one of the five that draw.js knows (STOP square, CHECK triangle, CLEAR circle, CANNOT CLEAR dashed
+frame, NONE dot).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KINDS: Final = {
+    "notice_hit": "Notice hit",
+    "listed_document": "Listed document",
+    "radiation_alarm": "Radiation alarm",
+    "person_and_radiation": "Person and radiation",
+    "exercise": "Exercise",
+}
+URGENCIES: Final = {"urgent": ("STOP", "URGENT"), "routine": ("NONE", "Routine")}
+TIERS: Final = {
+    "rn": "Radiological or nuclear",
+    "red": "Red notice",
+    "green": "Green notice",
+    "blue": "Blue notice",
+    "yellow": "Yellow notice",
+    "black": "Black notice",
+    "orange": "Orange notice",
+    "purple": "Purple notice",
+    "un": "UN special notice",
+}
+GRADES: Final = {"strong": ("STOP", "Strong candidate"), "possible": ("CHECK", "Possible candidate")}
+FIELDS: Final = {
+    "name": "Name",
+    "surname": "Surname",
+    "given": "Given names",
+    "birth_date": "Date of birth",
+    "sex": "Sex",
+    "nationality": "Nationality",
+    "document_number": "Document number",
+}
+SEXES: Final = {"M": "Male", "F": "Female", "X": "Unspecified", "U": "Unknown"}
+SOURCES: Final = {"zone": "Read from the document", "manual": "Entered by hand"}
+# INTERPOL's issuing bodies that are no country; countries themselves the browser names.
+BODIES: Final = {
+    "914": "International Criminal Court",
+    "916": "Special Tribunal for Lebanon",
+    "922": "UN IRMCT",
+    "UNK": "Kosovo (UNMIK)",
+}
+RADIATION_CHANNELS: Final = {"gamma": "Gamma", "neutron": "Neutrons"}
+DETECTORS: Final = {
+    "OK": ("CLEAR", "detector in order"),
+    "LATE": ("CHECK", "detector late"),
+    "LINK_DOWN": ("CANNOT CLEAR", "no connection to the detector"),
+    "HIGH_BG": ("CHECK", "background high"),
+    "LOW_BG": ("CHECK", "background low"),
+    "TAMPER": ("CHECK", "detector tampered with"),
+    "DEVICE": ("CHECK", "detector fault"),
+    "UNKNOWN": ("CANNOT CLEAR", "detector not heard"),
+}
+MIRRORS: Final = {
+    "FRESH": ("CLEAR", "current"),
+    "STALE": ("CHECK", "ageing"),
+    "EXPIRED": ("CANNOT CLEAR", "EXPIRED"),
+    "EMPTY": ("CANNOT CLEAR", "NONE HELD"),
+    "UNKNOWN": ("CANNOT CLEAR", "AGE UNKNOWN"),
+}
+# State -> shape, word, what it means and what to do.
+CHAINS: Final = {
+    "whole": ("CLEAR", "whole", "Every entry before this one in the booth's chain has arrived."),
+    "gap before": (
+        "CHECK",
+        "gap before",
+        "An entry before this one has not arrived. It may still be on its way; if the gap stays, ask the booth by "
+        "telephone what it has raised.",
+    ),
+    "fork": (
+        "STOP",
+        "FORK",
+        "The booth has signed two different entries for one place of its chain: its disk was put back, copied or "
+        "tampered with. Take nothing from this booth for complete, and send the technician.",
+    ),
+}
+TELLINGS: Final = {
+    "not for CBRNE": ("NONE", "not for CBRNE", "The CBRNE programme is not told of alerts of this kind."),
+    "waiting": ("CHECK", "waiting", "The CBRNE programme has not been told yet."),
+    "sent": ("CLEAR", "sent", "The CBRNE programme has been told."),
+    "failing": ("STOP", "FAILING", "The CBRNE programme cannot be reached this way: telephone it."),
+}
+CHANNELS: Final = {"webhook": "Webhook", "e-mail": "E-mail"}
+
+TABLES: Final = {
+    "KINDS": KINDS,
+    "URGENCIES": URGENCIES,
+    "TIERS": TIERS,
+    "GRADES": GRADES,
+    "FIELDS": FIELDS,
+    "SEXES": SEXES,
+    "SOURCES": SOURCES,
+    "BODIES": BODIES,
+    "RADIATION_CHANNELS": RADIATION_CHANNELS,
+    "DETECTORS": DETECTORS,
+    "MIRRORS": MIRRORS,
+    "CHAINS": CHAINS,
+    "TELLINGS": TELLINGS,
+    "CHANNELS": CHANNELS,
+}
