@@ -1,0 +1,137 @@
+"""The desk's rows as the command centre's page shows them: alerts by urgency, booths with what is wrong with them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from failsafe.hq import outbox
+from failsafe.hq.ccc.view import AlertLine, BoothLine, ListView
+from failsafe.hq.desk_tables import ENTRIES, FAULTS, HEARTBEATS
+from failsafe.hq.tables import Booth
+from failsafe.sync.records import Alert, ChainEntry, Heartbeat
+
+MOST_LINES: Final = 1000
+_MOST_WORDS: Final = 8
+# States of a booth's parts that need nobody's eye; every other is shown as the booth names it.
+_WELL: Final = frozenset({"ok", "fresh"})
+_ENTRY: Final = msgspec.json.Decoder(ChainEntry)
+_HEARTBEAT: Final = msgspec.json.Decoder(Heartbeat)
+
+
+def search_words(alert: Alert) -> str:
+    """Everything of an alert that an operator may search for, casefolded."""
+    place, person = alert.place, alert.person
+    words: list[str | None] = [alert.id, alert.kind, alert.verdict, place.booth, place.country, place.crossing_point]
+    words.append(place.lane)
+    if person is not None:
+        words += [person.given, person.surname, person.given, person.document_number]
+        words += [person.nationality, person.issuing_state, person.birth_date]
+    for notice in alert.notices:
+        words += [notice.entity_id, notice.tier, notice.grade]
+    words += [document.number for document in alert.listed]
+    return "\n".join(word for word in words if word).casefold()
+
+
+def list_view(
+    connection: Connection, enrolled: Sequence[Booth], *, limit: int, search: str, number: int, at: str
+) -> ListView:
+    """The list as `Desk.list` gives it."""
+    wanted = _wanted(search)
+    total = connection.execute(select(func.count()).select_from(ENTRIES).where(wanted)).scalar_one()
+    order = (ENTRIES.c.urgent.desc(), ENTRIES.c.number.desc())
+    shown = select(ENTRIES).where(wanted).order_by(*order).limit(max(0, min(limit, MOST_LINES)))
+    rows = connection.execute(shown).all()
+    return ListView(
+        number=number, at=at, alerts=_alert_lines(connection, rows), total=total, booths=_booths(connection, enrolled)
+    )
+
+
+def _wanted(search: str) -> ColumnElement[bool]:
+    words = search.casefold().split()[:_MOST_WORDS]
+    found = [ENTRIES.c.words.contains(word, autoescape=True) for word in words]
+    return and_(ENTRIES.c.is_alert, *found)
+
+
+def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine, ...]:
+    told = outbox.tellings(connection, [row.id for row in rows])
+    lines = []
+    for row in rows:
+        alert = _ENTRY.decode(row.entry).body
+        if isinstance(alert, Alert):
+            lines.append(
+                AlertLine(
+                    number=row.number,
+                    alert=alert,
+                    sequence=row.sequence,
+                    received_at=row.received_at,
+                    chain=row.mark,
+                    tellings=told.get(row.id, ()),
+                )
+            )
+    return tuple(lines)
+
+
+def _booths(connection: Connection, enrolled: Iterable[Booth]) -> tuple[BoothLine, ...]:
+    """The enrolled booths, and others that anything is stored of: revoking a booth must not hide what it did."""
+    countries = {booth.name: booth.enrolment.country for booth in enrolled}
+    heard = {row.booth: row for row in connection.execute(select(HEARTBEATS)).all()}
+    gaps, forks = _marked(connection, "gap before"), _marked(connection, "fork")
+    faults = _faults(connection)
+    names = countries.keys() | heard.keys() | gaps.keys() | forks.keys() | faults.keys()
+    return tuple(
+        _booth_line(name, countries.get(name), heard.get(name), gaps.get(name, 0), forks.get(name, 0), faults[name])
+        for name in sorted(names)
+    )
+
+
+def _booth_line(
+    name: str,
+    country: str | None,
+    heard: Any,  # noqa: ANN401 - a row of `heartbeats`
+    gaps: int,
+    forks: int,
+    faults: Sequence[str],
+) -> BoothLine:
+    own = [] if country else ["takes no part any more"]
+    if heard is None:
+        return BoothLine(booth=name, country=country or "", gaps=gaps, forks=forks, faults=(*own, *faults))
+    heartbeat = _HEARTBEAT.decode(heard.heartbeat)
+    parts = [f"{part.part}: {part.state}" for part in heartbeat.parts if part.state.casefold() not in _WELL]
+    return BoothLine(
+        booth=name,
+        country=country or "",
+        heard_at=heard.heard_at,
+        mirror_state=heard.mirror_state,
+        mirror_age_s=heard.mirror_age_s,
+        undelivered=heard.undelivered,
+        gaps=gaps,
+        forks=forks,
+        faults=(*own, *faults, *parts),
+    )
+
+
+def _marked(connection: Connection, mark: str) -> dict[str, int]:
+    """How many places of each booth's chains are marked so; both sides of a fork are one place."""
+    places = select(ENTRIES.c.booth, ENTRIES.c.signer, ENTRIES.c.sequence).where(ENTRIES.c.mark == mark).distinct()
+    found = places.subquery()
+    counted = select(found.c.booth, func.count().label("places")).group_by(found.c.booth)
+    return {row.booth: row.places for row in connection.execute(counted)}
+
+
+def _faults(connection: Connection) -> defaultdict[str, list[str]]:
+    """Each booth's faults, the newest of each word, with how often it was seen."""
+    counted = (
+        select(FAULTS.c.booth, FAULTS.c.word, func.count().label("times"), func.max(FAULTS.c.at).label("at"))
+        .group_by(FAULTS.c.booth, FAULTS.c.word)
+        .order_by(func.max(FAULTS.c.number).desc())
+    )
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(counted):
+        times = f", {row.times} times" if row.times > 1 else ""
+        found[row.booth].append(f"{row.word} ({row.at}{times})")
+    return found
