@@ -36,7 +36,7 @@ from failsafe.sync.store import Migrations, Store, StoreSettings
 
 SIZES: Final = (1_000, 50_000)
 CROSSINGS: Final = 300
-STEPS: Final = 6  # of what is told of the progress at each size
+STEPS: Final = 7  # of what is told of the progress at each size
 BAUD: Final = 9600
 
 _STARTS: Final = 3
@@ -45,6 +45,7 @@ _PORTAL_SHARE: Final = 10  # one crossing with a scanning portal for so many wit
 _BETWEEN_CROSSINGS_S: Final = 0.03
 _RESERVE: Final = 50  # travellers beside the crossings and those of the scanning portal: for starts and paced wire
 _FIRST_PATIENCE_S: Final = 10.0
+_DELTA: Final = 1_000
 _ALERT_BYTES: Final = 2048  # about what an alert with two candidates takes in the ledger
 _CORE_IMPORTS: Final = "import failsafe.agent.cli, failsafe.agent.booth"
 _BARE_IMPORT: Final = "Python with the same imports"
@@ -158,6 +159,8 @@ class _Run:
         yield from self._cross_scanned(one, portal, ear)
         self._step("memory")
         yield from self._memory()
+        self._step("travellers cross while the core takes a delta")
+        yield from self._cross_meanwhile(two, ear, crowd)
         yield from load(self._named("load"))
 
     def _set_up(self, gather: Gather) -> Crowd:
@@ -251,6 +254,22 @@ class _Run:
             passing.join()
         alone = ("lane without a portal", self.timings.verdicts)
         yield from p50_p99(self._named("verdict_beside_portal"), scanned.verdicts, "ms", alone)
+
+    def _cross_meanwhile(self, reader: Pty, ear: Ear, crowd: Crowd) -> Iterator[Figure]:
+        """A running core holds its old index while it builds the new one, and both ask for the same processor."""
+        held = self.station.serials()
+        notices = [one for one in crowd.records if "notice_type" in one][:_DELTA]
+        self.station.take_notices({**one, "summary": "Changed by headquarters."} for one in notices)
+        self.station.carry()
+        meanwhile = Timings()
+        while not meanwhile.verdicts or self.station.serials() == held:
+            meanwhile.cross(reader, ear, *self._come(1))
+            time.sleep(_BETWEEN_CROSSINGS_S)
+        alone = ("nothing to take", self.timings.verdicts)
+        yield from p50_p99(self._named("verdict_during_intake"), meanwhile.verdicts, "ms", alone)
+        peak, _ = self.station.memory_mb()
+        bare, _ = bare_memory_mb()
+        yield from figure(self._named("core_memory_delta_peak"), peak, "MB", 1, Rival(_BARE_IMPORT, bare))
 
     def _memory(self) -> Iterator[Figure]:
         bare_peak, bare_own = bare_memory_mb()

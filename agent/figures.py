@@ -19,6 +19,7 @@ TARGETS: Final[Mapping[str, float]] = {
     "first_verdict@50000": 5.0,
     "core_memory_peak@50000": 200.0,
     "core_memory_intake_peak@50000": 200.0,
+    "core_memory_delta_peak@50000": 200.0,
 }
 
 

@@ -43,6 +43,9 @@ BOOTH_FIGURES = {
     "core_memory_peak",
     "core_memory_own",
     "core_memory_intake_peak",
+    "core_memory_delta_peak",
+    "verdict_during_intake_p50",
+    "verdict_during_intake_p99",
     "crossings",
 }
 PART_FIGURES = {

@@ -119,6 +119,17 @@ class Station(House):
                 raise DemoFailed(f"The core did not take the notices ({mirror['state']}):\n{self.log()[-2000:]}")
             time.sleep(0.2)
 
+    def serials(self) -> dict[str, int]:
+        """The serial at which the core holds each feed.
+
+        Raises:
+            DemoFailed: it refused what it was last given.
+        """
+        mirror = self.status()["mirror"]
+        if mirror["refused"]:
+            raise DemoFailed(f"The core refused the notices ({mirror['refused']}). {mirror['advice']}")
+        return {name: feed["serial"] for name, feed in mirror["feeds"].items()}
+
     def memory_mb(self) -> tuple[float, float]:
         """The core's peak of resident memory, and its own (anonymous) memory now, in MB."""
         assert self.core is not None
