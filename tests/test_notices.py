@@ -16,7 +16,7 @@ from failsafe.agent.index import Index
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.hq import enrol, publish
 from failsafe.hq.register import Register
-from failsafe.sync import courier
+from failsafe.sync import courier, intake
 from failsafe.sync.feed import Floor
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import ListedDocument, Notice, PersonName, encode
@@ -180,25 +180,21 @@ def test_a_newer_timestamp_keeps_the_index(fed):
 
 
 def test_an_edition_never_has_floors_without_their_index(fed):
-    """A start that could not read the mirror, then a timestamp alone: whoever shows FRESH must hold the names."""
-    running = Notices(fed.configuration, fed.keys, lambda: fed.floors, fed.news.put)
-    fed.running.append(running)
-    with fed.open() as other:
-        other.counts()
-        fed.mirror.rename(fed.state / "elsewhere")  # nothing to read at the start
-        fed.mirror.mkdir()
-        started = running.load()
-        fed.mirror.rmdir()
-        (fed.state / "elsewhere").rename(fed.mirror)
-    assert not started.holds(("base",))
+    """A step that the booth did not hear of, then a timestamp alone: whoever shows FRESH must hold the names."""
+    held = fed.begin()
+    fed.hear()
+    fed.put_out(entry(2, "IMAGINARIEVA"))
+    with fed.open() as mirror:
+        root = mirror.held_metadata()["root.json"]
+        reader = intake.Reader(BOOTH, ("base",), fed.keys.sealing, root, fed.state / "trust")
+        assert intake.take(fed.desk.spool, mirror, {}, reader, names.forms).floors
     fed.desk.repository.touch_timestamp(now=now() + dt.timedelta(seconds=30))
     fed.carry(welcome=False)
-    running.watch()
-    shown = started
-    while shown.signed_at is None or not shown.floors:
-        told = fed.hear()
-        shown = same_index(shown, told.edition) if told.edition else shown
-    assert found(shown, "QUILLFEATHER") == {"2026/1"} and shown.notices == 1
+    told = fed.hear()
+    assert told.taken.newer and not told.taken.floors
+    shown = same_index(held, told.edition)
+    assert shown.floors["base"].serial == 2 and shown.notices == 2
+    assert found(shown, "QUILLFEATHER") == {"2026/1"} and found(shown, "IMAGINARIEVA") == {"2026/2"}
 
 
 def test_same_index_takes_what_is_another_step():
