@@ -16,9 +16,9 @@ from typing import Final
 import msgspec
 import structlog
 
-from failsafe.agent.recorder import Recorder, Task
+from failsafe.agent.recorder import Recorder, Task, whereabouts
 from failsafe.sync import envelope
-from failsafe.sync.errors import BytesRefused, Malformed, Missing, SyncError
+from failsafe.sync.errors import BytesRefused, Malformed, Missing, SpoolFault, SyncError
 from failsafe.sync.ledger import Ledger, Waiting
 from failsafe.sync.records import (
     ALERTS_FOLDER,
@@ -126,9 +126,15 @@ class Dispatch:
                         self._wake.clear()
                         waited_s += 0.0 if woken else LOOK_EVERY_S
             except SyncError as error:
-                self._become(error)
-                self._wake.wait(2 * LOOK_EVERY_S)
-                self._wake.clear()
+                self._rest(error)
+            except Exception as error:  # a fault of ours: the thread goes on, and page and log say that it met one
+                _log.error("dispatch met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
+                self._rest(SpoolFault(f"The tray's thread met {type(error).__name__}."))
+
+    def _rest(self, fault: SyncError) -> None:
+        self._become(fault)
+        self._wake.wait(2 * LOOK_EVERY_S)
+        self._wake.clear()
 
     def _become(self, fault: SyncError | None) -> None:
         if fault is not None and (self.fault is None or self.fault.reason != fault.reason):
@@ -136,7 +142,7 @@ class Dispatch:
         self.fault = fault
 
     def _look(self, ledger: Ledger) -> None:
-        self._root.joinpath("out").mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._make_tray()
         self._tell_want()
         hq = ledger.hq_keys()
         if hq is None:
@@ -150,6 +156,12 @@ class Dispatch:
             if self._stopping:
                 return
             self._lay_out(name, waiting[name], ledger, hq)
+
+    def _make_tray(self) -> None:
+        try:
+            self._root.joinpath("out").mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpoolFault(f"The folder spool/out cannot be made ({error.strerror}).") from error
 
     # --- going out -----------------------------------------------------------------------------------------------
 
@@ -171,7 +183,7 @@ class Dispatch:
         hq = ledger.hq_keys()
         made = self._heartbeat(ledger) if hq is not None else None
         if hq is not None and made is not None:
-            self._root.joinpath("out").mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._make_tray()
             self._out.write(HEARTBEAT_FILE, encode(envelope.close_heartbeat(made, self._signing, hq)))
 
     def _tell_want(self) -> None:
