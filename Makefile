@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/failsafe demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -201,6 +201,7 @@ def test_a_verified_receipt_and_nothing_else_empties_the_tray(tray: Tray) -> Non
         (RECEIPTS, {"digest": "0" * 64}),
         (RECEIPTS, {"booth": "ZZ-2"}),
     ],
+    ids=["a stranger's key", "other bytes", "another booth"],
 )
 def test_a_receipt_that_is_not_headquarters_word_on_this_entry_changes_nothing(
     tray: Tray, secret: bytes, changes: dict[str, str]

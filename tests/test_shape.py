@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failsafe.sync import shape
 from failsafe.sync.records import Description, IdentityDocument, ListedDocument, Notice, PersonName, encode
 from failsafe.sync.shape import Restrictions, read
 
