@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import json
+import logging
 import os
 import secrets
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import click
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
@@ -29,7 +31,7 @@ from rich.progress import Progress
 from failsafe.hq import channels, invented, outbox, programme, publish, telling
 from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
-from failsafe.hq.keys import HeadquartersError, KeyMissing, KeyStore, init
+from failsafe.hq.keys import SERVER_NAMES, HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
@@ -177,6 +179,14 @@ def keys() -> None:
 @click.option("--root-threshold", default=2, show_default=True, help="How many of them must sign.")
 @click.option("--targets-keys", default=3, show_default=True, help="Offline keys of the top-level targets role.")
 @click.option("--targets-threshold", default=2, show_default=True, help="How many of them must sign.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    default=SERVER_NAMES,
+    show_default=True,
+    help="Host name or address by which booths call the server; may be repeated.",
+)
 @click.pass_obj
 def keys_init(
     office: Office,
@@ -185,6 +195,7 @@ def keys_init(
     root_threshold: int,
     targets_keys: int,
     targets_threshold: int,
+    names: tuple[str, ...],
 ) -> None:
     """Make all keys, sign the first root, and start the feed of notices."""
     passphrase, now = _passphrase(passphrase_file, new=True), _now()
@@ -197,6 +208,7 @@ def keys_init(
             root_threshold=root_threshold,
             targets_keys=targets_keys,
             targets_threshold=targets_threshold,
+            server_names=names,
         )
     statement = Statement(feed=BASE_FEED, lineage=secrets.token_hex(8))
     office.repository().create([statement], passphrase=passphrase, now=now)
@@ -206,6 +218,16 @@ def keys_init(
         f"Copy {office.home / 'offline'} to two media, keep them apart, and remove the folder here: daily work does "
         "not need it. Next: `failsafe-hq import FILE`, then `failsafe-hq publish`."
     )
+
+
+@keys.command("server-certificate")
+@click.option("--name", "names", multiple=True, required=True, help="Host name or address; may be repeated.")
+@click.pass_obj
+def keys_server_certificate(office: Office, names: tuple[str, ...]) -> None:
+    """Make a new key and certificate for the server that `serve` runs, for the names that booths call it by."""
+    ends = office.keys().issue_server_certificate(names, now=_now())
+    click.echo(f"The server's certificate is for {', '.join(names)} and holds until {moment(ends)}.")
+    _note("Restart `failsafe-hq serve`; make the next one before this one ends.")
 
 
 @main.command("statement")
@@ -431,12 +453,64 @@ def notify_test(office: Office) -> None:
         raise click.ClickException(f"{failed} of {len(senders)} channels did not take it: correct hq.toml.")
 
 
+# --- the desk ------------------------------------------------------------------------------------------------
+
+_database = click.option(
+    "--database",
+    metavar="URL",
+    help="Where alerts are stored, an address of SQLAlchemy (postgresql+psycopg://...); else desk.sqlite.",
+)
+
+
+@main.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address that booths come to, by TLS.")
+@click.option("--port", default=8643, show_default=True, type=click.IntRange(0, 65535), help="Theirs; 0: a free one.")
+@click.option(
+    "--ccc-port",
+    default=8700,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The command centre's page, on 127.0.0.1 only; 0: a free one.",
+)
+@_database
+@click.pass_obj
+def serve_command(office: Office, host: str, port: int, ccc_port: int, database: str | None) -> None:
+    """Serve booths and the command centre's page until stopped, and tell the CBRNE programme."""
+    from failsafe.hq import server  # its page and its TLS are slow to load, and no other command wants them
+
+    _log_to_standard_error()
+    server.serve(
+        office.home,
+        REGISTER_FILE,
+        _now,
+        database=database,
+        host=host,
+        port=port,
+        ccc_port=ccc_port,
+        ready=lambda at: click.echo(f"Booths: {at.booths}\nCommand centre: {at.ccc}"),
+    )
+
+
+def _log_to_standard_error() -> None:
+    """Key and value a line, for the journal; no line carries a person, a zone or a key."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+
+
 # --- courier -------------------------------------------------------------------------------------------------
 
 
 @main.group()
 def courier() -> None:
-    """The publication by hand, on a stick."""
+    """By hand, on a stick: the publication out, alerts in."""
 
 
 @courier.command("export")
@@ -455,3 +529,23 @@ def courier_export(office: Office, folder: Path, booth: str | None) -> None:
     with _bar("Copying") as bar:
         files = medium.export(office.repository().public, folder, welcome=welcome, progress=bar)
     click.echo(f"{files} files are in {folder}. Unmount the medium before pulling it out.")
+
+
+@courier.command("import")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_database
+@click.pass_obj
+def courier_import(office: Office, folder: Path, database: str | None) -> None:
+    """Take the alerts that `failsafe courier export` put into FOLDER, and leave the receipts there.
+
+    Bring the same medium back to the booth: `failsafe courier import FOLDER` takes the receipts.
+    """
+    from failsafe.hq import server  # see `serve`
+
+    _log_to_standard_error()
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+        taken = medium.take_mail(folder, desk, _now())
+    click.echo(f"{taken.receipts} alerts are receipted and {taken.heartbeats} heartbeats kept.")
+    for reason, times in sorted(taken.refused.items()):
+        _note(f"refused, {times} times: {reason}")
+    _note("Unmount the medium before pulling it out, and bring it back to the booth: it holds the receipts.")

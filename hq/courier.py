@@ -1,15 +1,24 @@
-"""A publication carried out by hand: a copy of the public folder on a stick. Nothing in it is readable on the way."""
+"""What goes by hand: publications out, the booths' alerts in, receipts back. Nothing is readable on the way.
+
+A stick is as little trusted as a network: what it brings goes through the very desk that booths speak to.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from failsafe.hq.desk import Desk
 from failsafe.hq.keys import HeadquartersError
-from failsafe.sync.errors import Missing, SpoolFault
+from failsafe.sync import mailbag
+from failsafe.sync.errors import BytesRefused, Missing, SpoolFault
 from failsafe.sync.records import (
     KEYS_FOLDER,
     METADATA_FOLDER,
@@ -23,6 +32,7 @@ from failsafe.sync.spool import Spool
 
 Progress = Callable[[int, int], None]
 _NO_QUOTA: Final = 2**62
+_BATCH: Final = 50
 _TIMESTAMP_LIMIT: Final = 1024 * 1024
 TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 # Only what is surely a file of a publication is ever removed from somebody's medium.
@@ -35,6 +45,43 @@ _OURS: Final = re.compile(
 
 class CourierFault(HeadquartersError):
     """The publication cannot be copied; the medium may hold the old one still, and then whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a stick brought: numbers of alerts receipted, of heartbeats, and of what was refused, by reason."""
+
+    receipts: int
+    heartbeats: int
+    refused: Counter[str]
+
+
+def take_mail(folder: Path, desk: Desk, now: dt.datetime) -> Taken:
+    """Take the alerts and heartbeats of all booths from a stick, and put the receipts on it.
+
+    The receipts of each batch are on the stick before the next is read: one pulled out early loses none of them for
+    good, since the same alert gets the same receipt again.
+
+    Raises:
+        Missing: there is nothing of a booth on it.
+        SpoolFault: the medium cannot be read or written.
+        DeskFault: the desk cannot store.
+    """
+    refused: Counter[str] = Counter()
+    receipts = heartbeats = 0
+    mail = mailbag.read_mail(folder, lambda _name, error: refused.update([error.reason]))
+    while batch := list(islice(mail, _BATCH)):
+        answer = desk.take([one.envelope for one in batch if one.kind == "alert"], now)
+        refused.update(refusal.reason for refusal in answer.refused)
+        mailbag.write_receipts(folder, answer.receipts)
+        receipts += len(answer.receipts)
+        for one in (one for one in batch if one.kind == "heartbeat"):
+            try:
+                desk.hear(one.envelope, now)
+                heartbeats += 1
+            except BytesRefused as error:
+                refused[error.reason] += 1
+    return Taken(receipts, heartbeats, refused)
 
 
 def export(

@@ -60,6 +60,7 @@ _AUTHORITY_DAYS: Final = 3650
 _AUTHORITY_KEY: Final = "online/authority.pem"
 _AUTHORITY_FILE: Final = "online/authority.crt"
 _SERVER_FILE: Final = "online/server.pem"  # certificate and key in one file, so that they never differ
+_MAKE_ONE: Final = "Make one for the names that booths call it by: `failsafe-hq keys server-certificate --name NAME`."
 _HOST: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _LAYOUT_FILE: Final = "keys.json"
 _SALT_FILE: Final = f"{OFFLINE_FOLDER}/salt"
@@ -290,16 +291,20 @@ class KeyStore:
             KeyMissing: they were never made.
         """
         if not Spool(self.home).holds(_SERVER_FILE):
-            raise KeyMissing(
-                "There is no certificate for the server.",
-                "Make one for the names that booths call it by: `failsafe-hq keys server-certificate --name NAME`.",
-            )
+            raise KeyMissing("There is no certificate for the server.", _MAKE_ONE)
         return self.home / _SERVER_FILE
 
     def server_certificate_ends(self) -> dt.datetime:
-        """When the server's certificate ends, UTC; raises as `server_file`."""
+        """When the server's certificate ends, UTC.
+
+        Raises:
+            KeyMissing: there is none, or the file holds no certificate.
+        """
         self.server_file()
-        return x509.load_pem_x509_certificate(self._read(_SERVER_FILE)).not_valid_after_utc
+        try:
+            return x509.load_pem_x509_certificate(self._read(_SERVER_FILE)).not_valid_after_utc
+        except ValueError as error:
+            raise KeyMissing(f"{_SERVER_FILE} holds no certificate.", _MAKE_ONE) from error
 
     def issue_server_certificate(
         self, names: Sequence[str], *, now: dt.datetime, days: int = CERTIFICATE_DAYS
