@@ -245,10 +245,7 @@ class Delivery:
 
 
 class MailServer(Orders):
-    """A mail server; `refuses` maps an address to the answer it gets.
-
-    An order `no greeting` answers the connection itself with 554.
-    """
+    """A mail server; `refuses` maps an address to the answer it gets."""
 
     def __init__(self, authority, *plan, security="starttls", port=0, refuses=None, password=None):
         super().__init__(list(plan))
@@ -261,7 +258,7 @@ class MailServer(Orders):
         if password is not None:
             options |= {"auth_required": True, "auth_require_tls": security == "starttls"}
             options["authenticator"] = lambda _server, _session, _envelope, _kind, data: AuthResult(
-                success=data.password == password.encode(), auth_data=data.login.decode()
+                success=data.password == password.encode(), handled=False, auth_data=data.login.decode()
             )
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **options)
         self._controller.start()

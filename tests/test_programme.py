@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from failsafe.hq import programme
-from failsafe.hq.programme import KEY_FILE, ProgrammeFault
+from failsafe.hq.programme import KEY_FILE, MailTable, NotifyTable, ProgrammeFault, WebhookTable
 
 WHOLE = """
 [serve]
@@ -138,3 +141,20 @@ def test_a_secret_may_lie_elsewhere(tmp_path):
     elsewhere.parent.mkdir()
     elsewhere.write_text("invented")
     assert programme.load(tmp_path / "hq").secret(str(elsewhere)) == b"invented"
+
+
+def documentation():
+    return (Path(__file__).resolve().parent.parent / "docs/headquarters.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("table", [NotifyTable, WebhookTable, MailTable])
+def test_every_key_is_documented(table):
+    inner = {"webhook": "[notify.webhook]", "mail": "[notify.mail]"}
+    for field in msgspec.structs.fields(table):
+        assert f"`{inner.get(field.name, field.name)}`" in documentation(), field.name
+
+
+def test_the_documented_sample_is_in_order():
+    sample = documentation().split("```toml\n")[1].split("```")[0]
+    table = programme.parse(sample.encode())
+    assert table.webhook is not None and table.mail is not None and not table.exercises

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import email
-import hashlib
 import re
 import secrets
 from email import policy
+from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +31,7 @@ from failsafe.sync.records import (
 from failsafe.sync.seal import signing_public
 from tests.programme_side import RECEIVED, alert
 
+PROJECT = Path(__file__).resolve().parent.parent
 SECRET = secrets.token_bytes(32)
 AT = dt.datetime(2026, 11, 21, 12, 0, 10, tzinfo=dt.UTC)
 WE = Correspondence("desk@ccc.example", ("duty@cbrne.example", "night@cbrne.example"))
@@ -51,17 +52,19 @@ def text(body):
 # --- webhook --------------------------------------------------------------------------------------------------
 
 
-def check_call(headers, body, public):
-    """What docs/headquarters.md tells the programme to do, written once more from there."""
-    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    assert headers["Content-Digest"] == f"sha-256=:{digest}:"
-    parameters = headers["Signature-Input"].removeprefix("cbrne=")
-    base = (
-        f'"@method": POST\n"idempotency-key": {headers["Idempotency-Key"]}\n'
-        f'"content-digest": {headers["Content-Digest"]}\n"@signature-params": {parameters}'
-    )
-    signature = base64.b64decode(headers["Signature"].removeprefix("cbrne=:").removesuffix(":"))
-    Ed25519PublicKey.from_public_bytes(public).verify(signature, base.encode())
+def documented_check():
+    """The check that the documentation gives to the programme, as it stands there."""
+    page = (PROJECT / "docs/headquarters.md").read_text("utf-8")
+    names = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    return names["check"]
+
+
+def check_call(headers, body, public, now_s=None):
+    """Check a call as the programme does."""
+    pem = Ed25519PublicKey.from_public_bytes(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    created = int(re.search(r";created=(\d+)", headers["Signature-Input"])[1])
+    documented_check()(headers, body, pem, created if now_s is None else now_s)
 
 
 @pytest.fixture
@@ -90,16 +93,30 @@ def test_whatever_is_signed_cannot_be_changed(call, name, change):
     headers, body = call
     changed = {**headers, name: change(headers[name])}
     assert changed != headers
-    with pytest.raises((InvalidSignature, AssertionError)):
+    with pytest.raises((InvalidSignature, ValueError)):
         check_call(changed, body, signing_public(SECRET))
 
 
 def test_another_body_or_another_key_is_seen(call):
     headers, body = call
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="body"):
         check_call(headers, body + b" ", signing_public(SECRET))
     with pytest.raises(InvalidSignature):
         check_call(headers, body, signing_public(secrets.token_bytes(32)))
+
+
+@pytest.mark.parametrize("late_s", [-301, 301])
+def test_a_call_kept_for_later_is_seen(call, late_s):
+    headers, body = call
+    with pytest.raises(ValueError, match="another time"):
+        check_call(headers, body, signing_public(SECRET), AT.timestamp() + late_s)
+
+
+def test_a_signature_over_less_is_seen(call):
+    headers, body = call
+    less = headers["Signature-Input"].replace(' "content-digest"', "")
+    with pytest.raises(ValueError, match="does not cover"):
+        check_call({**headers, "Signature-Input": less}, body, signing_public(SECRET))
 
 
 def test_no_header_of_a_call_names_anybody(call):
