@@ -76,6 +76,33 @@ def run(path: Path) -> None:
         raise click.ClickException(str(error)) from error
 
 
+@failsafe.command()
+@with_config
+def link(path: Path) -> None:
+    """Run the booth's link to headquarters until it is stopped: the feed in, sealed alerts out."""
+    from failsafe.sync import rounds
+    from failsafe.sync.link import Settings
+
+    _log_to_standard_error()
+    configuration = config.load(path)
+    table, folders = configuration.link, configuration.folders
+    if not table.url:
+        raise click.ClickException(f"{path}: no network: set `url` in [link], or use `failsafe courier` and a stick.")
+    rounds.run(
+        Settings(
+            url=table.url.rstrip("/"),
+            booth=configuration.booth.id,
+            feeds=configuration.hq.feeds,
+            spool=Path(folders.spool),
+            state=Path(table.state),
+            key=Path(table.key) if table.key else keys.folder(folders.keys) / keys.LINK_KEY,
+            certificate=Path(table.certificate) if table.certificate else None,
+            root_sha256=configuration.hq.root_sha256,
+            refresh_every_s=table.refresh_every_s,
+        )
+    )
+
+
 def _log_to_standard_error() -> None:
     """Key and value a line, for the journal; no line carries a person, a zone or a key."""
     structlog.configure(
@@ -173,14 +200,14 @@ def config_check(path: Path) -> None:
 
 @failsafe.group("courier")
 def courier_group() -> None:
-    """Carry publications by stick where there is no network."""
+    """Carry publications, alerts and receipts by stick where there is no network."""
 
 
 @courier_group.command("import")
 @with_config
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 def courier_import(path: Path, folder: Path) -> None:
-    """Put the publication (or the welcome file) in FOLDER into the booth's spool; the core checks it by itself."""
+    """Put the publication, receipts or welcome file in FOLDER into the booth's spool; the core checks them."""
     from failsafe.sync import courier
     from failsafe.sync.spool import Spool
 
@@ -193,9 +220,31 @@ def courier_import(path: Path, folder: Path) -> None:
         def show(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        carried = courier.import_folder(folder, Spool(place), configuration.booth.id, show)
-    files = carried.metadata + carried.targets + carried.keys + carried.welcome
+        out = Spool(place.parent / "out")
+        carried = courier.import_folder(folder, Spool(place), configuration.booth.id, show, out=out)
+    files = carried.metadata + carried.targets + carried.keys + carried.receipts + carried.welcome
     click.echo(f"{files} files are in the spool. The core checks and takes them by itself: failsafe status", err=True)
+
+
+@courier_group.command("export")
+@with_config
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def courier_export(path: Path, folder: Path) -> None:
+    """Put the alerts that wait into FOLDER, sealed, for headquarters; nothing is deleted until its receipts come."""
+    from failsafe.sync import mailbag
+    from failsafe.sync.spool import Spool
+
+    configuration = config.load(path)
+    out = Spool(Path(configuration.folders.spool) / "out")
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("copying", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        exported = mailbag.export_folder(out, folder, configuration.booth.id, show)
+    click.echo(f"{exported.alerts} new alerts are in {folder}, {exported.present} files were there already.", err=True)
+    click.echo("Unmount the medium, bring it to headquarters (failsafe-hq courier import), and back.", err=True)
 
 
 # --- filters ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from failsafe.drivers.driver import LineSettings, built_in
 from failsafe.sync.records import BOOTH_ID, FEED_ID
 
 DEFAULT_PATH: Final = Path("/etc/failsafe/booth.toml")
+# Parts of the booth that have a state of their own, beside its devices.
+RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
 _MAX_BYTES: Final = 256 * 1024
 
 # `\Z`, since `$` lets a line end pass, and one in an id would reach file names and sealed envelopes.
@@ -79,6 +81,19 @@ class MirrorTable(_Table, frozen=True, kw_only=True):
     expired_after_h: Annotated[float, msgspec.Meta(gt=0, le=48)] = 48.0
 
 
+class LinkTable(_Table, frozen=True, kw_only=True):
+    """`[link]`: the one process with a network. `url` empty: there is none, publications and alerts go by stick.
+
+    `key` empty means `link-tls.key` in the folder of the keys, `certificate` empty the one in the welcome file.
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^(https://[^\s/?#@]+(/[^\s?#]*)?)?\Z")] = ""
+    refresh_every_s: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 600.0
+    key: str = ""
+    certificate: str = ""
+    state: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/failsafe-link"
+
+
 class LaneTable(_Table, frozen=True, kw_only=True):
     """`[[lanes]]`: one traveller at a time passes here.
 
@@ -125,6 +140,7 @@ class Configuration(_Table, frozen=True, kw_only=True):
     page: PageTable = PageTable()
     core: CoreTable = CoreTable()
     mirror: MirrorTable = MirrorTable()
+    link: LinkTable = LinkTable()
     readers: tuple[DeviceTable, ...] = ()
     portals: tuple[DeviceTable, ...] = ()
 
@@ -306,14 +322,28 @@ def _contradictions(configuration: Configuration) -> Iterator[_Found]:
                     f"`{device.driver}` is no driver for {kind}.",
                     _nearest(device.driver, fitting),
                 )
-    guarded = {portal.lane for portal in configuration.portals}
+    yield from _wrongly_guarded(configuration)
+    for place, device in devices.items():
+        if device.name in RESERVED:
+            yield _Found((*place, "name"), f"`{device.name}` is a part of the booth.", "Give the device another name.")
+
+
+def _wrongly_guarded(configuration: Configuration) -> Iterator[_Found]:
+    """Lanes whose word on radiation and whose portals do not agree."""
+    portals = [portal.lane for portal in configuration.portals]
     for number, lane in enumerate(configuration.lanes):
-        if lane.radiation == "none" and lane.name in guarded:
-            yield _Found(
-                ("lanes", number, "radiation"),
-                f"lane `{lane.name}` declares no detector and has a portal.",
-                'Set radiation = "portal", or take the portal out.',
-            )
+        count = portals.count(lane.name)
+        where: KeyPath = ("lanes", number, "radiation")
+        if lane.radiation == "none" and count:
+            what, advice = "declares no detector and has a portal.", 'Set radiation = "portal", or take the portal out.'
+            yield _Found(where, f"lane `{lane.name}` {what}", advice)
+        if lane.radiation == "portal" and not count:
+            what, advice = "has no portal, so nobody could be cleared there.", 'Add [[portals]], or set it to "none".'
+            yield _Found(where, f"lane `{lane.name}` {what}", advice)
+    for number, portal in enumerate(configuration.portals):
+        if portal.lane in portals[:number]:  # a quiet passage of one must not stand for the other's
+            what = f"lane `{portal.lane}` has a portal already."
+            yield _Found(("portals", number, "lane"), what, "One portal a lane: give this one a lane of its own.")
 
 
 def _repeated(key: str, words: Mapping[KeyPath, str]) -> Iterator[_Found]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,25 +18,26 @@ from typing import Final
 
 import msgspec
 
-from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, Truncated
+from failsafe.sync import delivery
+from failsafe.sync.delivery import KEY_LIMIT, METADATA_LIMIT, RECEIPT_LIMIT, TIMESTAMP, WELCOME_LIMIT
+from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
+from failsafe.sync.outbox import waiting
 from failsafe.sync.records import (
+    ALERTS_FOLDER,
     BOOTH_ID,
     KEYS_FOLDER,
     METADATA_FOLDER,
+    RECEIPTS_FOLDER,
     TARGETS_FOLDER,
-    TIMESTAMP_FILE,
     WELCOME_FILE,
+    Receipt,
     Welcome,
+    receipt_file,
 )
 from failsafe.sync.spool import Spool, check_name
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
-_TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
-_METADATA_LIMIT: Final = 8 * 1024 * 1024
-_KEY_LIMIT: Final = 64 * 1024
-_WELCOME_LIMIT: Final = 1024 * 1024
-_HASHED: Final = re.compile(r"([0-9a-f]{64})\..+")
 _DEPTH: Final = 4
 _NOTHING_HERE: Final = "Choose the folder in which `metadata` and `targets` lie, or this booth's welcome file."
 _READ_AGAIN: Final = "Put the medium in again and start the import again; the spool holds what it held before."
@@ -51,6 +51,7 @@ class Carried:
     metadata: int = 0
     targets: int = 0
     keys: int = 0
+    receipts: int = 0
     welcome: bool = False
     present: int = 0
     bytes: int = 0
@@ -67,27 +68,18 @@ class _Load:
         self.files[name] = (on_stick, length)
         self.bytes += length
 
-    def in_order(self) -> list[str]:
-        """What others need comes first, roots late, since a new one makes the old timestamp unsigned; see `_rank`."""
-        return sorted(self.files, key=lambda name: (_rank(name), name))
 
-
-def _rank(name: str) -> int:
-    if name == _TIMESTAMP:
-        return 9
-    if name.endswith(".root.json"):
-        return 8
-    return 5 if name.startswith(f"{METADATA_FOLDER}/") else 0
-
-
-def import_folder(source: Path, spool: Spool, booth: str, progress: Progress | None = None) -> Carried:
-    """Copy a publication, with this booth's key files and welcome file, or a single welcome file, into the spool.
+def import_folder(
+    source: Path, spool: Spool, booth: str, progress: Progress | None = None, *, out: Spool | None = None
+) -> Carried:
+    """Copy a publication, with this booth's key files, welcome file and receipts, or a single welcome file.
 
     Args:
         source: folder with the layout of a publication, or a welcome file.
         spool: `spool/in`.
         booth: id of this booth; key files and welcome files of others are left where they are.
         progress: called after each piece with the bytes done and the bytes in all.
+        out: `spool/out`; a receipt is taken while its envelope waits there, and no other. None: no receipts.
 
     Raises:
         Missing: there is nothing here that a booth takes.
@@ -104,15 +96,18 @@ def import_folder(source: Path, spool: Spool, booth: str, progress: Progress | N
         raise Missing("There is no such folder.", _NOTHING_HERE)
     stick = Spool(source)
     load = _survey(source, stick, spool, booth)
-    spool.sweep()
-    _make_room(spool, load)
-    return _copy(stick, spool, load, progress or (lambda done, total: None))
+    with delivery.alone(spool):
+        _add_receipts(load, source, stick, spool, booth, out)
+        _check_whole(load)
+        spool.sweep()
+        delivery.make_room(spool, load.files, load.bytes)
+        return _copy(stick, spool, load, progress or (lambda done, total: None))
 
 
 def _import_welcome(file: Path, spool: Spool, booth: str) -> Carried:
     try:
         with file.open("rb") as opened:
-            content = opened.read(_WELCOME_LIMIT)
+            content = opened.read(WELCOME_LIMIT)
     except OSError as error:
         raise SpoolFault("The medium cannot be read.", _READ_AGAIN) from error
     welcome = _welcome(content)
@@ -137,20 +132,52 @@ def _survey(source: Path, stick: Spool, spool: Spool, booth: str) -> _Load:
     """Everything that will be copied; refuses before the first byte is."""
     load = _Load()
     try:
-        for folder, limit in ((METADATA_FOLDER, _METADATA_LIMIT), (TARGETS_FOLDER, spool.max_bytes)):
+        for folder, limit in ((METADATA_FOLDER, METADATA_LIMIT), (TARGETS_FOLDER, spool.max_bytes)):
             for name, length in _plain_files(source / folder, folder, _DEPTH):
                 _take(load, spool, name, name, length, limit)
         for name, length in _own_keys(source / KEYS_FOLDER, booth):
-            _take(load, spool, name, name, length, _KEY_LIMIT)
+            _take(load, spool, name, name, length, KEY_LIMIT)
     except OSError as error:
         raise SpoolFault("The medium cannot be read.", _READ_AGAIN) from error
     for name in (f"{booth}.{WELCOME_FILE}", WELCOME_FILE):
-        if stick.holds(name) and _is_own_welcome(stick.read(name, _WELCOME_LIMIT), booth):
-            _take(load, spool, WELCOME_FILE, name, stick.size(name), _WELCOME_LIMIT)
+        if stick.holds(name) and _is_own_welcome(stick.read(name, WELCOME_LIMIT), booth):
+            _take(load, spool, WELCOME_FILE, name, stick.size(name), WELCOME_LIMIT)
             break
-    if _TIMESTAMP not in load.files and set(load.files) != {WELCOME_FILE}:
-        raise Missing("There is no whole publication in this folder.", _NOTHING_HERE)
     return load
+
+
+def _check_whole(load: _Load) -> None:
+    """A publication has a timestamp; a welcome file or receipts may come alone."""
+    of_publications = [name for name in load.files if name != WELCOME_FILE and not name.startswith(RECEIPTS_FOLDER)]
+    if TIMESTAMP not in load.files and (of_publications or not load.files):
+        raise Missing("There is no whole publication in this folder.", _NOTHING_HERE)
+
+
+def _add_receipts(load: _Load, source: Path, stick: Spool, spool: Spool, booth: str, out: Spool | None) -> None:
+    """The receipts for what waits in `out`; asked for by name, so that nothing else on a stick is looked at.
+
+    Receipts in the spool whose envelope is gone have done their work and go too: without a link nobody else may.
+    """
+    if out is None or not out.root.is_dir():
+        return
+    ids = {one.id for name in out.names(f"{ALERTS_FOLDER}/") if (one := waiting(name)) is not None}
+    for name in spool.names(f"{RECEIPTS_FOLDER}/"):
+        if name.rpartition("/")[2].removesuffix(".json") not in ids:
+            spool.remove(name)
+    if not _is_folder(source / RECEIPTS_FOLDER):
+        return
+    for name in map(receipt_file, sorted(ids)):
+        if _is_own_receipt(stick, name, booth):
+            _take(load, spool, name, name, stick.size(name), RECEIPT_LIMIT)
+
+
+def _is_own_receipt(stick: Spool, name: str, booth: str) -> bool:
+    """Whether a plain file is a receipt for what it is called after; the core verifies its signature."""
+    try:
+        receipt = msgspec.json.decode(stick.read(name, RECEIPT_LIMIT), type=Receipt)
+    except (SyncError, msgspec.DecodeError):
+        return False
+    return receipt.booth == booth and name == receipt_file(receipt.id)
 
 
 def _is_own_welcome(content: bytes, booth: str) -> bool:
@@ -213,23 +240,13 @@ def _is_folder(folder: Path) -> bool:
 # --- into the spool ------------------------------------------------------------------------------------------------
 
 
-def _make_room(spool: Spool, load: _Load) -> None:
-    """Where old and new do not fit together the old one goes: its notices are in the mirror already."""
-    usage = spool.usage()
-    if usage.files + len(load.files) <= spool.max_files and usage.bytes + load.bytes <= spool.max_bytes:
-        return
-    for name in spool.names():
-        if name not in load.files and name != WELCOME_FILE and not name.endswith(".root.json"):
-            spool.remove(name)
-
-
 def _copy(stick: Spool, spool: Spool, load: _Load, progress: Progress) -> Carried:
-    counts = {METADATA_FOLDER: 0, TARGETS_FOLDER: 0, KEYS_FOLDER: 0, WELCOME_FILE: 0}
+    counts = dict.fromkeys((METADATA_FOLDER, TARGETS_FOLDER, KEYS_FOLDER, RECEIPTS_FOLDER, WELCOME_FILE), 0)
     done = present = copied = 0
     total = load.bytes
-    for name in load.in_order():
+    for name in delivery.in_order(load.files):
         on_stick, length = load.files[name]
-        if _is_present(spool, name, length):
+        if delivery.is_present(spool, name, length):
             present += 1
         else:
             step = partial(_report, progress, done, total)
@@ -241,6 +258,7 @@ def _copy(stick: Spool, spool: Spool, load: _Load, progress: Progress) -> Carrie
         metadata=counts[METADATA_FOLDER],
         targets=counts[TARGETS_FOLDER],
         keys=counts[KEYS_FOLDER],
+        receipts=counts[RECEIPTS_FOLDER],
         welcome=bool(counts[WELCOME_FILE]),
         present=present,
         bytes=copied,
@@ -249,16 +267,6 @@ def _copy(stick: Spool, spool: Spool, load: _Load, progress: Progress) -> Carrie
 
 def _report(progress: Progress, before: int, total: int, done: int) -> None:
     progress(before + done, total)
-
-
-def _is_present(spool: Spool, name: str, length: int) -> bool:
-    """Whether the spool has this target already, by length and the hash in its name."""
-    hashed = _HASHED.fullmatch(name.rpartition("/")[2])
-    if hashed is None or not name.startswith(f"{TARGETS_FOLDER}/"):
-        return False
-    if not spool.holds(name) or spool.size(name) != length:
-        return False
-    return _sha256(spool.chunks(name)) == hashed[1]
 
 
 def _pieces(stick: Spool, name: str, length: int, step: Callable[[int], None]) -> Iterator[bytes]:
@@ -275,13 +283,6 @@ def _pieces(stick: Spool, name: str, length: int, step: Callable[[int], None]) -
             yield piece
     except SpoolFault as error:
         raise SpoolFault("The medium cannot be read.", _READ_AGAIN) from error
-    hashed = _HASHED.fullmatch(name.rpartition("/")[2]) if name.startswith(f"{TARGETS_FOLDER}/") else None
-    if done != length or (hashed is not None and digest.hexdigest() != hashed[1]):
+    expected = delivery.target_hash(name)
+    if done != length or expected not in (None, digest.hexdigest()):
         raise Truncated("A file on the medium is not whole.")
-
-
-def _sha256(pieces: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()

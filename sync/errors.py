@@ -16,6 +16,9 @@ SyncError
 │   ├── ForeignLineage     a feed whose lineage the top-level targets do not name
 │   └── Malformed          signed, and still not in the shape this version reads
 └── LineDown               the bytes may be good, the way to them or to the disk is not
+    ├── LineSlow           no answer in time, or too few bytes a second
+    ├── TlsRefused         one of the two certificates is not believed
+    ├── HqRefuses          headquarters answers, and says no
     ├── SpoolFault         a spool folder cannot be read or written, or is over its quota
     └── StoreBroken        mirror or ledger cannot be opened, read or written
         ├── WrongKey       the key does not open the file, or the file is damaged from its first page
@@ -98,6 +101,22 @@ class Malformed(BytesRefused):
 
 class LineDown(SyncError):
     reason = "line-down"
+    usual_advice = "Check cable, modem and `url` in [link]; the link goes on trying, and a stick works meanwhile."
+
+
+class LineSlow(LineDown):
+    reason = "slow"
+    usual_advice = "Nothing need be done: the link tries again with less at a time."
+
+
+class TlsRefused(LineDown):
+    reason = "tls-refused"
+    usual_advice = "Check the booth's clock and `url` in [link]; if both are right, ask headquarters before going on."
+
+
+class HqRefuses(LineDown):
+    reason = "hq-refuses"
+    usual_advice = "Ask headquarters whether its desk is well and this booth enrolled; the link goes on trying."
 
 
 class SpoolFault(LineDown):

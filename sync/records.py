@@ -407,6 +407,7 @@ ALERTS_FOLDER: Final = "alerts"  # in spool/out: one envelope a file
 RECEIPTS_FOLDER: Final = "receipts"  # in spool/in: one receipt a file
 HEARTBEAT_FILE: Final = "heartbeat.json"  # in spool/out: the newest only
 WANT_FILE: Final = "want.json"  # in spool/out: what the link shall fetch
+LINK_FILE: Final = "link.json"  # in spool/in: how the link stands
 ENTRY_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -503,3 +504,19 @@ class Want(Record, frozen=True, kw_only=True):
     booth: str
     feeds: tuple[str, ...]
     held: tuple[FeedState, ...] = ()
+
+
+LinkWord = Literal["starting", "up", "down", "tls-refused", "hq-refuses", "feed-refused", "stopped"]
+
+
+class LinkState(Record, frozen=True, kw_only=True):
+    """How the link stands, in its own words; nobody signs it, so it is shown and never acted on.
+
+    `since` and `last_contact` (the last good answer of headquarters, None before the first) are by the link's wall
+    clock. `detail` says what was seen and what to do next.
+    """
+
+    state: LinkWord
+    since: str
+    last_contact: str | None = None
+    detail: str = ""

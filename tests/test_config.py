@@ -62,11 +62,12 @@ def test_the_sample_is_good_but_for_its_enrolment():
 def test_the_sample_shows_the_defaults():
     """Whoever leaves a key of the sample out changes nothing by it, except who and where the booth is."""
     sample, small = parse(SAMPLE), parse(SMALL)
-    assert (sample.folders, sample.page, sample.core, sample.mirror) == (
+    assert (sample.folders, sample.page, sample.core, sample.mirror, sample.link) == (
         small.folders,
         small.page,
         small.core,
         small.mirror,
+        small.link,
     )
     assert sample.lanes == small.lanes
     assert sample.hq.feeds == small.hq.feeds == ("base",)

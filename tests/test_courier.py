@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.sync import courier
+from failsafe.sync.delivery import METADATA_LIMIT
 from failsafe.sync.courier import Carried, import_folder
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
 from failsafe.sync.records import Welcome, encode
@@ -266,7 +266,7 @@ def test_too_many_files(stick: Path, tmp_path: Path):
 
 def test_too_large_a_file(stick: Path, spool: Spool):
     with (stick / "metadata" / "9.bureau-main.json").open("wb") as file:
-        file.truncate(courier._METADATA_LIMIT + 1)
+        file.truncate(METADATA_LIMIT + 1)
     refuses(Malformed, stick, spool)
 
 

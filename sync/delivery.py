@@ -1,0 +1,128 @@
+"""How a publication is put into `spool/in`, whoever brings it: in which order, what is there already, what may go.
+
+Link and courier share this, so that the core cannot tell them apart. Until `timestamp.json` is in place a reader sees
+the publication that lay there before, whole; only files of publications are ever removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from failsafe.sync.errors import SpoolFault
+from failsafe.sync.records import KEYS_FOLDER, METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, FeedState, Head, Payload
+from failsafe.sync.spool import Spool
+
+TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
+METADATA_LIMIT: Final = 8 * 1024 * 1024
+KEY_LIMIT: Final = 64 * 1024
+WELCOME_LIMIT: Final = 1024 * 1024
+RECEIPT_LIMIT: Final = 4 * 1024
+_OF_PUBLICATIONS: Final = (f"{METADATA_FOLDER}/", f"{TARGETS_FOLDER}/", f"{KEYS_FOLDER}/")
+_HASHED: Final = re.compile(r"([0-9a-f]{64})\..+")
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order in which they may appear: what others need comes first, `timestamp.json` last.
+
+    Roots come late, since a new one may make the old timestamp unsigned.
+    """
+    return sorted(names, key=lambda name: (_rank(name), name))
+
+
+def _rank(name: str) -> int:
+    if name == TIMESTAMP:
+        return 9
+    if name.endswith(".root.json"):
+        return 8
+    return 5 if name.startswith(f"{METADATA_FOLDER}/") else 0
+
+
+def target_hash(name: str) -> str | None:
+    """The SHA-256 that a target's file carries in its name; None where `name` is no target's."""
+    hashed = _HASHED.fullmatch(name.rpartition("/")[2])
+    return hashed[1] if hashed is not None and name.startswith(f"{TARGETS_FOLDER}/") else None
+
+
+def is_present(spool: Spool, name: str, length: int) -> bool:
+    """Whether the spool has this target already, by length and the hash in its name; False for other files."""
+    expected = target_hash(name)
+    if expected is None or not spool.holds(name) or spool.size(name) != length:
+        return False
+    digest = hashlib.sha256()
+    for piece in spool.chunks(name):
+        digest.update(piece)
+    return digest.hexdigest() == expected
+
+
+def make_room(spool: Spool, names: Collection[str], size: int) -> None:
+    """Where old and new do not fit together the old publication goes: its notices are in the mirror already.
+
+    Args:
+        spool: `spool/in`.
+        names: the files that will be written; they stay if they are there.
+        size: of them all, bytes.
+    """
+    usage = spool.usage()
+    if usage.files + len(names) > spool.max_files or usage.bytes + size > spool.max_bytes:
+        prune(spool, names)
+
+
+def prune(spool: Spool, kept: Collection[str]) -> int:
+    """Remove the files of publications that are not in `kept` and say how many that were.
+
+    Roots stay, since a booth that was off for long follows them one by one, and so does all that is not a
+    publication's: welcome, receipts, the link's own word.
+    """
+    removed = 0
+    for name in spool.names():
+        if name.startswith(_OF_PUBLICATIONS) and name not in kept and not name.endswith(".root.json"):
+            spool.remove(name)
+            removed += 1
+    return removed
+
+
+def way(head: Head, held: FeedState | None) -> tuple[Payload, ...]:
+    """The payloads that lead from what a booth holds to `head`; the very choice that the core makes (sync/feed.py)."""
+    if held is None or held.lineage != head.lineage:
+        return (head.snapshot,)
+    by_base = {delta.base_serial: delta for delta in head.deltas}
+    chain: list[Payload] = []
+    serial = held.serial
+    while serial != head.serial:
+        step = by_base.get(serial)
+        if step is None or step.serial <= serial:
+            return (head.snapshot,)
+        chain.append(step)
+        serial = step.serial
+    return tuple(chain) if sum(step.length for step in chain) < head.snapshot.length or not chain else (head.snapshot,)
+
+
+@contextlib.contextmanager
+def alone(spool: Spool, *, wait: bool = True) -> Iterator[None]:
+    """One deliverer at a time: a courier's import, or the link's placing.
+
+    Args:
+        spool: `spool/in`.
+        wait: until the other is done; else that is a fault.
+
+    Raises:
+        SpoolFault: the folder cannot be opened, or the other is at work and `wait` is false.
+    """
+    try:
+        descriptor = os.open(spool.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SpoolFault(f"The spool folder cannot be used ({os.strerror(error.errno or 0)}).") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SpoolFault("A courier puts a publication into the spool.", "Nothing need be done.") from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,216 @@
+"""The link: the booth's one process that talks to the network, and can read nothing of what it carries.
+
+It holds its own TLS client key and headquarters' public root. The feed comes into `spool/in` (sync/refresh.py, when
+sync/calendar.py says so), what lies in `spool/out` goes to headquarters' desk (sync/dispatch.py), both over one wire
+(sync/link.py). A line that fails is no fault of the process: it says so in `spool/in/link.json` and goes on trying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from failsafe.sync.calendar import GUARD_EVERY_S, Calendar
+from failsafe.sync.dispatch import Dispatch, Standing
+from failsafe.sync.errors import Malformed, SpoolFault, SyncError
+from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
+from failsafe.sync.outbox import Backoff
+from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome
+from failsafe.sync.refresh import Refresher
+from failsafe.sync.spool import Spool
+
+_WANT_LIMIT: Final = 64 * 1024
+_LOOK_AGAIN_S: Final = 2.0
+
+_log = structlog.get_logger("link")
+T = TypeVar("T")
+
+
+def run(settings: Settings) -> None:
+    """Run the link until SIGTERM or SIGINT.
+
+    Raises:
+        SpoolFault: the spool or the link's own folder is not there or not the link's.
+    """
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    link = Link(settings)
+    working = asyncio.create_task(link.work())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+class Link:
+    """The link's tasks and what they share; `work` runs until it is cancelled."""
+
+    def __init__(self, settings: Settings) -> None:
+        try:
+            settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (settings.spool / "in").mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            advice = "Check `spool` in [folders] and `state` in [link], and who owns those folders."
+            raise SpoolFault(f"A folder of the link cannot be made ({error.strerror}).", advice) from error
+        self.standing = Standing(_wall)
+        self._settings = settings
+        self._out = Spool(settings.spool / "out")
+        self._dispatch = Dispatch(self._out, Spool(settings.spool / "in"), self.standing, _monotonic)
+        self._refresh_due = asyncio.Event()
+        self._refreshed = asyncio.Event()
+
+    async def work(self) -> None:
+        """Serve the spool until cancelled; whatever fails outside is said and tried again."""
+        telling = asyncio.create_task(self._dispatch.tell())
+        try:
+            while True:
+                await self._work_with_welcome()
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            await self._dispatch.tell_now(self.standing.stopped())
+
+    async def _work_with_welcome(self) -> None:
+        """Work with the welcome file that lies in the spool now, until another one is there."""
+        before = self._welcome_stamp()
+        try:
+            welcome = read_welcome(self._settings)
+            context = tls_context(self._settings, welcome)
+        except SyncError as error:
+            self.standing.fault("welcome", error)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            return
+        self.standing.idle("welcome")
+        async with Wire(self._settings.url, context) as wire:
+            tasks = [
+                asyncio.create_task(work)
+                for work in (
+                    self._dispatch.upload(wire),
+                    self._dispatch.beat(wire),
+                    self._refresh(wire, welcome),
+                    self._watch(),
+                    self._until_another_welcome(before),
+                )
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _welcome_stamp(self) -> tuple[int, ...]:
+        try:
+            about = (self._settings.spool / "in" / WELCOME_FILE).lstat()
+        except OSError:
+            return ()
+        return (about.st_ino, about.st_mtime_ns, about.st_size)
+
+    async def _until_another_welcome(self, before: tuple[int, ...]) -> None:
+        while self._welcome_stamp() == before:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _watch(self) -> None:
+        """Plan the refreshes, guard that plan against steps of the clock, and see when the core wants more."""
+        loop = asyncio.get_running_loop()
+        every_s = self._settings.refresh_every_s
+        wanted = self._want()
+        due = lambda: loop.call_soon_threadsafe(self._refresh_due.set)  # noqa: E731 - called in another thread
+        with Calendar(due, every_s, _wall(), _monotonic()) as calendar:
+            while True:
+                await asyncio.sleep(GUARD_EVERY_S)
+                if self._refreshed.is_set():
+                    self._refreshed.clear()
+                    calendar.ran(_monotonic())
+                step = calendar.watch(_wall(), _monotonic())
+                if step:
+                    _log.warning("the wall clock was set", seconds=round(step))
+                before, wanted = wanted, self._want()
+                if asks_more(before, wanted):
+                    self._refresh_due.set()
+
+    async def _refresh(self, wire: Wire, welcome: Welcome) -> None:
+        """Refresh when it is due, and sooner after a failure, until cancelled."""
+        spool = Spool(self._settings.spool / "in")
+        source = ThreadSource(wire, asyncio.get_running_loop())
+        refresher = Refresher(source, spool, self._settings.state, welcome.root, self._settings.booth)
+        backoff = Backoff(random.random)
+        while True:
+            self._refresh_due.clear()
+            try:
+                brought = await _in_thread(lambda: refresher.refresh(self._want()), source.stop)
+            except SyncError as error:
+                backoff.failed(_monotonic())
+                self.standing.fault("feed", error)
+            except Exception as error:  # whatever a hostile publication sets off here, alerts go on
+                _log.error("unexpected fault of the refresh", fault=type(error).__name__, exc_info=error)
+                backoff.failed(_monotonic())
+                self.standing.fault("feed", Malformed("The publication set off a fault of the link itself."))
+            else:
+                backoff.went_well()
+                self.standing.well("feed")
+                if brought.files:
+                    _log.info("publication", files=brought.files, bytes=brought.bytes, pruned=brought.pruned)
+            self._refreshed.set()
+            await self._until_due(backoff)
+
+    async def _until_due(self, backoff: Backoff) -> None:
+        """Wait for the calendar, or after a failure for the back-off; a calendar that is late is not waited for."""
+        late_s = 2 * self._settings.refresh_every_s
+        wait_s = min(max(1.0, backoff.due() - _monotonic()), late_s) if backoff.has_failed else late_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._refresh_due.wait()
+
+    def _want(self) -> Want:
+        """What the core wants; what the configuration says as long as the core has said nothing for this booth."""
+        usual = Want(booth=self._settings.booth, feeds=self._settings.feeds)
+        try:
+            want = msgspec.json.decode(self._out.read(WANT_FILE, _WANT_LIMIT), type=Want)
+        except (SyncError, msgspec.DecodeError, UnicodeDecodeError):
+            return usual
+        return want if want.booth == usual.booth and want.feeds else usual
+
+
+def asks_more(before: Want, after: Want) -> bool:
+    """Whether the core now wants what it had or did not want before; only falling behind counts, not coming along."""
+    if before.feeds != after.feeds:
+        return True
+    held = {state.feed: state for state in after.held}
+    for state in before.held:
+        now = held.get(state.feed)
+        if now is None or now.lineage != state.lineage or now.serial < state.serial:
+            return True
+    return False
+
+
+async def _in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
+    """Run `work` in a thread; when cancelled, `stop` makes it end, and it has ended when this returns."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait({running})
+        raise
+
+
+def _wall() -> float:
+    return time.time()  # noqa: TID251 - for people's eyes and the step guard; nothing else is timed by it
+
+
+def _monotonic() -> float:
+    return time.monotonic()  # noqa: TID251 - the link's timers are an edge
