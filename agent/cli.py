@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import click
 import structlog
@@ -22,6 +22,7 @@ from rich.table import Table
 from failsafe.agent import config, decoding, keys
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
+from failsafe.agent.demo.house import DemoFailed
 from failsafe.agent.keys import KeysRefused
 from failsafe.drivers import driver as drivers
 from failsafe.sync.errors import SyncError
@@ -29,7 +30,8 @@ from failsafe.sync.records import encode
 from failsafe.sync.shape import FaultyNotices
 
 Answer = Mapping[str, Any]
-_EXPECTED = (ConfigurationRefused, KeysRefused, CoreUnreachable, FaultyNotices, SyncError)
+_SWITCH_S = 0.0005
+_EXPECTED = (ConfigurationRefused, KeysRefused, CoreUnreachable, DemoFailed, FaultyNotices, SyncError)
 
 with_config = click.option(
     "--config",
@@ -39,7 +41,8 @@ with_config = click.option(
     show_default=True,
     help="The booth's configuration.",
 )
-lines_in = click.argument("source", type=click.File("r", encoding="utf-8"), default="-")
+# Bytes that are no UTF-8 come as lone surrogates, so that only their line is refused and not the whole input.
+lines_in = click.argument("source", type=click.File("r", encoding="utf-8", errors="surrogateescape"), default="-")
 
 
 def main() -> None:
@@ -69,6 +72,8 @@ def run(path: Path) -> None:
     from failsafe.agent.booth import Booth, PortTaken
 
     _log_to_standard_error()
+    # While an intake builds an index, a verdict must not wait for long slices of another thread.
+    sys.setswitchinterval(_SWITCH_S)
     configuration = config.load(path)
     try:
         Booth(configuration, keys.load(keys.folder(configuration.folders.keys))).run()
@@ -192,6 +197,12 @@ def config_group() -> None:
 def config_check(path: Path) -> None:
     """Name every fault of a configuration with its line and what to do."""
     configuration = config.load(path)
+    guarded = {portal.lane for portal in configuration.portals}
+    for lane in configuration.lanes:
+        if lane.radiation == "portal" and lane.name not in guarded:
+            click.echo(
+                f"{path}: nobody can be cleared in lane {lane.name}: give it a portal, or set it to none.", err=True
+            )
     devices = len(configuration.readers) + len(configuration.portals)
     if not configuration.hq.root_sha256:
         click.echo(f"{path}: not enrolled yet: write the root_sha256 that `failsafe-hq booths enrol` prints.", err=True)
@@ -255,13 +266,33 @@ def answer_lines(source: IO[str], answer: Callable[[dict[str, Any]], Answer]) ->
     for text in source:
         if not text.strip():
             continue
-        click.echo(json.dumps(_answered(text, answer), ensure_ascii=False))
+        click.echo(_as_line(_answered(text, answer)))
+
+
+def _as_line(answer: Answer) -> str:
+    """One line of JSON; half a character, which no UTF-8 has, stays the escape it came as."""
+    told = json.dumps(answer, ensure_ascii=False)
+    return told if told.isascii() or _is_utf_8(told) else json.dumps(answer)
+
+
+def _is_utf_8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)
 
 
 def _answered(text: str, answer: Callable[[dict[str, Any]], Answer]) -> Answer:
+    if not _is_utf_8(text):
+        return {"id": None, "error": "This line is not UTF-8. Write it again as UTF-8."}
     try:
-        line = json.loads(text)
-    except ValueError:
+        line = json.loads(text, parse_constant=_no_number)  # NaN is no JSON and would come back in the answer
+    except (ValueError, RecursionError):
         return {"id": None, "error": "This line is not JSON. Give one object a line."}
     if not isinstance(line, dict):
         return {"id": None, "error": "This line is no JSON object. Give one object a line."}

@@ -337,9 +337,6 @@ def _wrongly_guarded(configuration: Configuration) -> Iterator[_Found]:
         if lane.radiation == "none" and count:
             what, advice = "declares no detector and has a portal.", 'Set radiation = "portal", or take the portal out.'
             yield _Found(where, f"lane `{lane.name}` {what}", advice)
-        if lane.radiation == "portal" and not count:
-            what, advice = "has no portal, so nobody could be cleared there.", 'Add [[portals]], or set it to "none".'
-            yield _Found(where, f"lane `{lane.name}` {what}", advice)
     for number, portal in enumerate(configuration.portals):
         if portal.lane in portals[:number]:  # a quiet passage of one must not stand for the other's
             what = f"lane `{portal.lane}` has a portal already."

@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -105,8 +106,6 @@ class Recorder:
             if self._ledger is None:
                 self._ledger = self._open_ledger()
             attempt.task(self._ledger)
-            self.undelivered = self._ledger.undelivered()
-            self.head = self._ledger.head()
         except SyncError as error:
             self._failed(attempt, error)
         except Exception as error:  # a fault of ours: keep the alert and say so, rather than lose it or the thread
@@ -117,8 +116,17 @@ class Recorder:
                 _log.info("ledger writes again")
             self.fault = None
             attempt.recorded = True
+            attempt.tried.set()  # a verdict waits for this much, and not for the counting behind it
             self._drop(attempt)
+            self._count()
         attempt.tried.set()
+
+    def _count(self) -> None:
+        """What page and status say of the ledger, as of now; a fault of reading shows at the next write."""
+        if self._ledger is not None:
+            with suppress(SyncError):
+                self.undelivered = self._ledger.undelivered()
+                self.head = self._ledger.head()
 
     def _failed(self, attempt: Attempt, error: SyncError) -> None:
         if self.fault is None or self.fault.reason != error.reason:

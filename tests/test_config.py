@@ -348,3 +348,16 @@ def test_what_a_slip_leaves_is_refused_or_still_within_the_law(slips):
         assert 0 < configuration.mirror.stale_after_h <= configuration.mirror.expired_after_h <= 48
         assert configuration.mirror.stale_after_h <= 24
         assert configuration.lanes and configuration.hq.feeds
+
+
+def test_one_portal_a_lane() -> None:
+    """A quiet passage of one portal must not stand for the other's."""
+    second = '\n[[portals]]\nname = "portal-2"\nlane = "1"\ndriver = "tsa"\nport = "/dev/failsafe/portal-2"\n'
+    text = SAMPLE + second
+    assert places(text) == [(line_of(text, 'name = "portal-2"') + 1, "portals.2.lane")]
+
+
+@pytest.mark.parametrize("name", sorted(config.RESERVED))
+def test_a_device_has_no_name_of_a_part(name: str) -> None:
+    text = sample_with('name = "passport-1"', f'name = "{name}"')
+    assert places(text) == [(line_of(text, f'name = "{name}"'), "readers.1.name")]
