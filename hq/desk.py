@@ -153,11 +153,7 @@ class Desk:
         opened = [
             found for envelope in batch if (found := self._open(envelope, senders[envelope.booth], refused)) is not None
         ]
-        with self._writing:
-            try:
-                done = self._store(opened, moment(now))
-            except IntegrityError:  # another process stored one of them in between: now it is found there
-                done = self._store(opened, moment(now))
+        done = self._store_alone(opened, moment(now)) if opened else _Batch()
         for refusal in refused:
             log.warning("envelope refused", reason=refusal.reason)
         if done.entries or done.forks:
@@ -176,6 +172,13 @@ class Desk:
             refused.append(Refusal(id=envelope.id, reason=error.reason))
             return None
         return _Opened(entry, booth.name, signer_id(booth), entry.digest())
+
+    def _store_alone(self, opened: Sequence[_Opened], received_at: str) -> _Batch:
+        with self._writing:
+            try:
+                return self._store(opened, received_at)
+            except IntegrityError:  # another process stored one of them in between: now it is found there
+                return self._store(opened, received_at)
 
     def _store(self, opened: Sequence[_Opened], received_at: str) -> _Batch:
         """One transaction; it has been committed when this returns."""

@@ -183,7 +183,11 @@ def _error(status: int, word: str, advice: str) -> Response:
 
 
 def _http_error(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's own signature
-    return _error(error.status_code, "no-such-request", "See the list of requests in docs/headquarters.md.")
+    return _error(
+        error.status_code,
+        "no-such-request",
+        "Use the requests of this version; update the older of booth and headquarters.",
+    )
 
 
 def _place(error: BaseException) -> str:

@@ -175,7 +175,11 @@ class Server:
             _stop(servers)
             for task in beside:
                 task.cancel()
-            await asyncio.gather(*running, *beside, return_exceptions=True)
+            ended = await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
+        if any(isinstance(fault, Exception) for fault in ended):
+            kinds = ", ".join(sorted({type(fault).__name__ for fault in ended if fault is not None}))
+            raise ServerFault(f"The server broke down ({kinds}).", "Start it again; report it if it happens again.")
 
     async def _sign_timestamps(self) -> None:
         while True:

@@ -7,7 +7,6 @@ import datetime as dt
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -21,13 +20,14 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from failsafe.hq import server
-from failsafe.hq.desk_tables import open_file
+from failsafe.hq.cli import main
 from failsafe.hq.keys import KeyFault, KeyMissing
 from failsafe.hq.published import RepositoryFault
 from failsafe.hq.repository import Repository
@@ -542,6 +542,39 @@ def test_a_stick_brings_alerts_while_the_server_runs(hq, serving, booth, tmp_pat
     assert len(list((tmp_path / "stick" / "receipts").iterdir())) == 2
 
 
+def test_the_timestamp_goes_on_being_signed_and_outlives_a_lost_key(tmp_path):
+    hq = Headquarters(tmp_path / "hq")
+    script = tmp_path / "hasty.py"
+    script.write_text(
+        "from failsafe.hq import server\n"
+        "server.TIMESTAMP_EVERY_S = server._TRY_AGAIN_S = 0.05\n"
+        "from failsafe.hq.cli import main\n"
+        "main()\n"
+    )
+    key = hq.home / "online" / "timestamp.pem"
+    running = Serving(hq.home, script=script)
+    try:
+        _wait_for(lambda: _timestamp_version(hq) > 3)
+        key.rename(tmp_path / "safe.pem")
+        _wait_for(lambda: "timestamp is not signed" in running.errors.read_text())
+        (tmp_path / "safe.pem").rename(key)
+        before = _timestamp_version(hq)
+        _wait_for(lambda: _timestamp_version(hq) > before + 1)
+    finally:
+        assert running.end() == 0
+
+
+def _timestamp_version(hq: Headquarters) -> int:
+    return json.loads((hq.public / "metadata" / "timestamp.json").read_bytes())["signed"]["version"]
+
+
+def _wait_for(holds) -> None:
+    until = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 # --- refusing to start ---------------------------------------------------------------------------------------
 
 
@@ -596,6 +629,17 @@ def test_an_ended_certificate_is_refused_and_a_new_one_is_for_its_names(hq):
     assert other.keys.server_file().stat().st_mode & 0o777 == 0o600
 
 
+def test_the_certificate_is_made_by_the_command_line(tmp_path):
+    hq = Headquarters(tmp_path / "hq")
+    before = hq.keys.server_file().read_bytes()
+    words = ["--home", str(hq.home), "keys", "server-certificate"]
+    made = CliRunner().invoke(main, [*words, "--name", "hq.example", "--name", "127.0.0.1"])
+    assert made.exit_code == 0 and "hq.example, 127.0.0.1" in made.stdout and "Restart" in made.stderr
+    assert hq.keys.server_file().read_bytes() != before
+    assert CliRunner().invoke(main, words).exit_code == 2
+    assert CliRunner().invoke(main, [*words, "--name", "no name"]).exit_code == 1
+
+
 @pytest.mark.parametrize("names", [[], [""], ["two words"], ["-x.example"], ["a..b"], ["x" * 64], ["*.example"]])
 def test_names_that_no_server_has(hq, names):
     before = hq.keys.server_file().read_bytes()
@@ -610,8 +654,6 @@ def test_an_address_that_is_not_this_machines(hq):
 
 
 def test_the_desks_file_can_be_anywhere_sqlalchemy_reaches(hq, tmp_path):
-    open_file(tmp_path / "made.sqlite").dispose()
     with server.desk_of(hq.home, REGISTER_FILE, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}") as (desk, _):
         assert desk.list(1, "").total == 0
     assert (tmp_path / "elsewhere.sqlite").is_file()
-    assert re.fullmatch(r"\d+", str(desk.number))

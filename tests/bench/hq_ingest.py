@@ -1,0 +1,51 @@
+"""Headquarters' desk in figures: alerts taken in a second, opened, checked, stored and receipted, on a real disk."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from failsafe.agent.figures import Figure, Rival, figure
+from failsafe.hq.desk import Desk
+from failsafe.hq.desk_tables import DESK_FILE, open_file, open_register
+from failsafe.sync import envelope
+from failsafe.sync.records import Envelope
+from tests.bench.parts import timed
+from tests.publishing import Desk as Headquarters
+from tests.sending import AT, REGISTER_FILE, Booth
+
+BATCHES = ((1, 200), (50, 4000))
+
+
+def figures(folder: Path) -> Iterator[Figure]:
+    """Alerts in a second for each size of batch, beside the desk without its database, and the list's time."""
+    hq = Headquarters(folder / "hq")
+    booth = Booth(hq, folder)
+    with_files = Desk(open_file(hq.home / DESK_FILE), hq.keys, open_register(hq.home / REGISTER_FILE))
+    for size, number in BATCHES:
+        sent = [booth.seal(booth.alert(tier="rn" if each % 50 == 0 else "red")) for each in range(number)]
+        took_s = timed(lambda: _take(with_files, sent, size, AT))  # noqa: B023 - called at once
+        opened_s = timed(lambda: _open(hq, booth, sent))  # noqa: B023 - called at once
+        rate = Rival("opening and checking them alone", number / opened_s)
+        yield from figure(f"hq_ingest_batches_of_{size}", number / took_s, "alerts/s", number, rate)
+        again_s = timed(lambda: _take(with_files, sent, size, AT))  # noqa: B023 - called at once
+        once = Rival("the first time", number / took_s)
+        yield from figure(f"hq_ingest_again_batches_of_{size}", number / again_s, "alerts/s", number, once)
+    total = with_files.list(1, "").total
+    whole_s = min(timed(lambda: with_files.list(200, "")) for _ in range(5))
+    found_s = min(timed(lambda: with_files.list(200, "zorvekario limtusk")) for _ in range(5))
+    searched = Rival("the same with a search", found_s * 1000)
+    yield from figure("ccc_list_of_200", whole_s * 1000, "ms", total, searched)
+
+
+def _take(desk: Desk, sent: Sequence[Envelope], size: int, now: dt.datetime) -> None:
+    for start in range(0, len(sent), size):
+        answer = desk.take(sent[start : start + size], now)
+        assert not answer.refused
+
+
+def _open(hq: Headquarters, booth: Booth, sent: Sequence[Envelope]) -> None:
+    secret = hq.keys.seal_secret()
+    for one in sent:
+        envelope.open_entry(one, secret, booth.enrolment.signing)
