@@ -29,7 +29,6 @@ from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable
 from failsafe.agent.crossing import LaneSettings
-from failsafe.agent.dispatch import Dispatch
 from failsafe.agent.health import HealthBook
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
@@ -40,6 +39,7 @@ from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
 from failsafe.agent.recorder import whereabouts
 from failsafe.agent.traveller import UNREAD, from_entry, from_zone
+from failsafe.agent.tray import Tray
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DocumentRead, Reading
@@ -75,7 +75,7 @@ class Booth:
         self._configuration = configuration
         self._events: queue.Queue[Callable[[float], None]] = queue.Queue(maxsize=_QUEUE_PLACES)
         self._knowledge = Knowledge(configuration, keys, self._events.put)
-        self._dispatch = Dispatch(
+        self._tray = Tray(
             Path(configuration.folders.spool),
             configuration.booth.id,
             keys.signing,
@@ -140,7 +140,7 @@ class Booth:
         """Open what is kept, then let the lines speak. Nothing here waits for a network or a device."""
         self._knowledge.open(self._judge_again)
         self._thread.start()
-        self._dispatch.start()
+        self._tray.start()
         for line in self._lines:
             line.start()
 
@@ -151,7 +151,7 @@ class Booth:
         self._stopping = True
         self._events.put(lambda now: None)
         self._thread.join(timeout=5)
-        self._dispatch.stop()
+        self._tray.stop()
         self._knowledge.close()
 
     # --- the loop ------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Booth:
         self._condition(now).observe(self._book)
         for change in self._book.due(now):
             self._knowledge.record_health(change)
-            self._dispatch.beat()
+            self._tray.beat()
         if self._judged_on != self._grounds():
             self._judge_again()
 
@@ -237,9 +237,9 @@ class Booth:
         for listener in tuple(self._listeners):
             listener(event)
         if event.alerts:
-            self._dispatch.hurry()
+            self._tray.hurry()
 
-    # --- what headquarters hears (on the dispatch's thread) ------------------------------------------------------
+    # --- what headquarters hears (on the tray's thread) ------------------------------------------------------
 
     def _heartbeat(self, ledger: Ledger) -> Heartbeat:
         at = self._knowledge.circumstances(None).at
@@ -275,7 +275,7 @@ class Booth:
             refusal=known.refusal,
             mirror_fault=known.mirror_fault,
             ledger_fault=known.recorder.fault,
-            tray_fault=self._dispatch.fault,
+            tray_fault=self._tray.fault,
             undelivered=known.recorder.undelivered,
             ledger_head=known.recorder.head,
             detectors=tuple(self._detector_views(now)),

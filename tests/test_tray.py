@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from failsafe.agent.dispatch import Dispatch
 from failsafe.agent.recorder import Recorder
+from failsafe.agent.tray import Tray
 from failsafe.sync import envelope, seal
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import (
@@ -60,21 +60,21 @@ def alert(number: int, urgency: Urgency = "urgent") -> Alert:
     )
 
 
-class Tray:
-    """A booth's ledger, recorder and dispatch in one folder, with headquarters' keys in the test's hand."""
+class Booth:
+    """A booth's ledger, recorder and outgoing tray in one folder, with headquarters' keys in the test's hand."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "spool" / "in").mkdir(parents=True)
         self.recorder = Recorder(self.open_ledger)
         self.recorder.start()
-        self.dispatch = self.make_dispatch()
+        self.tray = self.make_tray()
 
     def open_ledger(self) -> Ledger:
         return Ledger.open(self.folder / "ledger.db", KEY)
 
-    def make_dispatch(self) -> Dispatch:
-        dispatch = Dispatch(
+    def make_tray(self) -> Tray:
+        tray = Tray(
             self.folder / "spool",
             "ZZ-1",
             SIGNING,
@@ -84,8 +84,8 @@ class Tray:
             lambda: Want(booth="ZZ-1", feeds=("base",), held=(FeedState(feed="base", lineage="one", serial=3),)),
             lambda: AT.wall,
         )
-        dispatch.start()
-        return dispatch
+        tray.start()
+        return tray
 
     def heartbeat(self, ledger: Ledger) -> Heartbeat:
         return Heartbeat(
@@ -101,14 +101,14 @@ class Tray:
             mirror_age_s=1.0,
         )
 
-    def enrolled(self) -> Tray:
+    def enrolled(self) -> Booth:
         assert self.recorder.submit(lambda ledger: ledger.keep_hq_keys(KEYS)).wait(PATIENCE_S)
         return self
 
     def record(self, body: Alert | HealthChange) -> ChainEntry:
         kept: list[ChainEntry] = []
         assert self.recorder.submit(lambda ledger: kept.append(ledger.append(body))).wait(PATIENCE_S)
-        self.dispatch.hurry()
+        self.tray.hurry()
         return kept[0]
 
     @property
@@ -141,57 +141,57 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def tray(tmp_path: Path) -> Iterator[Tray]:
-    made = Tray(tmp_path)
+def booth(tmp_path: Path) -> Iterator[Booth]:
+    made = Booth(tmp_path)
     yield made
-    made.dispatch.stop()
+    made.tray.stop()
     made.recorder.stop()
 
 
-def test_an_alert_lies_in_the_tray_sealed_for_headquarters(tray: Tray) -> None:
-    entry = tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    assert tray.opened(tray.files[0]) == entry
-    assert tray.files[0].name == f"0-000000000001-{entry_id(1)}.json"
-    content = tray.files[0].read_bytes()
+def test_an_alert_lies_in_the_tray_sealed_for_headquarters(booth: Booth) -> None:
+    entry = booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    assert booth.opened(booth.files[0]) == entry
+    assert booth.files[0].name == f"0-000000000001-{entry_id(1)}.json"
+    content = booth.files[0].read_bytes()
     assert b"EXAMPLOV" not in content and b"GE1000003" not in content and b"notice_hit" not in content
 
 
-def test_before_headquarters_keys_are_known_the_ledger_keeps_everything(tray: Tray) -> None:
-    entry = tray.record(alert(1))
-    until(lambda: (tray.folder / "spool" / "out" / "want.json").exists())
-    assert tray.files == []
-    tray.enrolled().dispatch.hurry()
-    until(lambda: len(tray.files) == 1)
-    assert tray.opened(tray.files[0]) == entry
+def test_before_headquarters_keys_are_known_the_ledger_keeps_everything(booth: Booth) -> None:
+    entry = booth.record(alert(1))
+    until(lambda: (booth.folder / "spool" / "out" / "want.json").exists())
+    assert booth.files == []
+    booth.enrolled().booth.hurry()
+    until(lambda: len(booth.files) == 1)
+    assert booth.opened(booth.files[0]) == entry
 
 
-def test_what_is_wiped_is_written_again_with_the_same_bytes(tray: Tray) -> None:
-    tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    before = tray.files[0].read_bytes()
-    shutil.rmtree(tray.folder / "spool" / "out")
-    until(lambda: len(tray.files) == 1)
-    assert tray.files[0].read_bytes() == before
+def test_what_is_wiped_is_written_again_with_the_same_bytes(booth: Booth) -> None:
+    booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    before = booth.files[0].read_bytes()
+    shutil.rmtree(booth.folder / "spool" / "out")
+    until(lambda: len(booth.files) == 1)
+    assert booth.files[0].read_bytes() == before
 
 
-def test_a_restart_lays_out_the_same_bytes(tray: Tray) -> None:
-    tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    before = tray.files[0].read_bytes()
-    tray.dispatch.stop()
-    shutil.rmtree(tray.folder / "spool" / "out")
-    tray.dispatch = tray.make_dispatch()
-    until(lambda: len(tray.files) == 1)
-    assert tray.files[0].read_bytes() == before
+def test_a_restart_lays_out_the_same_bytes(booth: Booth) -> None:
+    booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    before = booth.files[0].read_bytes()
+    booth.tray.stop()
+    shutil.rmtree(booth.folder / "spool" / "out")
+    booth.tray = booth.make_tray()
+    until(lambda: len(booth.files) == 1)
+    assert booth.files[0].read_bytes() == before
 
 
-def test_a_verified_receipt_and_nothing_else_empties_the_tray(tray: Tray) -> None:
-    entry = tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    tray.answer(entry)
-    until(lambda: tray.files == [])
-    assert tray.undelivered() == 0
+def test_a_verified_receipt_and_nothing_else_empties_the_tray(booth: Booth) -> None:
+    entry = booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    booth.answer(entry)
+    until(lambda: booth.files == [])
+    assert booth.undelivered() == 0
 
 
 @pytest.mark.parametrize(
@@ -204,74 +204,74 @@ def test_a_verified_receipt_and_nothing_else_empties_the_tray(tray: Tray) -> Non
     ids=["a stranger's key", "other bytes", "another booth"],
 )
 def test_a_receipt_that_is_not_headquarters_word_on_this_entry_changes_nothing(
-    tray: Tray, secret: bytes, changes: dict[str, str]
+    booth: Booth, secret: bytes, changes: dict[str, str]
 ) -> None:
-    entry = tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    tray.answer(entry, secret, **changes)
-    until(lambda: tray.dispatch._refused != {})
-    assert len(tray.files) == 1 and tray.undelivered() == 1
-    tray.answer(entry)  # the true one comes after all
-    until(lambda: tray.files == [])
+    entry = booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    booth.answer(entry, secret, **changes)
+    until(lambda: booth.tray._refused != {})
+    assert len(booth.files) == 1 and booth.undelivered() == 1
+    booth.answer(entry)  # the true one comes after all
+    until(lambda: booth.files == [])
 
 
-def test_a_receipt_full_of_noise_is_left_where_it_is(tray: Tray) -> None:
-    entry = tray.enrolled().record(alert(1))
-    place = tray.folder / "spool" / "in" / receipt_file(entry.body.id)
+def test_a_receipt_full_of_noise_is_left_where_it_is(booth: Booth) -> None:
+    entry = booth.enrolled().record(alert(1))
+    place = booth.folder / "spool" / "in" / receipt_file(entry.body.id)
     place.parent.mkdir()
     place.write_bytes(secrets.token_bytes(100_000))
-    second = tray.record(alert(2))
-    until(lambda: len(tray.files) == 2)
-    tray.answer(second)
-    until(lambda: len(tray.files) == 1)
-    assert place.exists() and tray.undelivered() == 1
+    second = booth.record(alert(2))
+    until(lambda: len(booth.files) == 2)
+    booth.answer(second)
+    until(lambda: len(booth.files) == 1)
+    assert place.exists() and booth.undelivered() == 1
 
 
-def test_urgent_alerts_sort_before_routine_ones_and_health(tray: Tray) -> None:
-    tray.enrolled().record(alert(1, "routine"))
-    tray.record(HealthChange(id=entry_id(2), at=AT, place=PLACE, part="portal-1", was="OK", now="LATE"))
-    tray.record(alert(3, "urgent"))
-    until(lambda: len(tray.files) == 3)
-    assert [tray.opened(file).sequence for file in tray.files] == [3, 1, 2]
+def test_urgent_alerts_sort_before_routine_ones_and_health(booth: Booth) -> None:
+    booth.enrolled().record(alert(1, "routine"))
+    booth.record(HealthChange(id=entry_id(2), at=AT, place=PLACE, part="portal-1", was="OK", now="LATE"))
+    booth.record(alert(3, "urgent"))
+    until(lambda: len(booth.files) == 3)
+    assert [booth.opened(file).sequence for file in booth.files] == [3, 1, 2]
 
 
-def test_a_foreign_file_in_the_tray_is_taken_away(tray: Tray) -> None:
-    tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    (tray.folder / "spool" / "out" / "alerts" / "left-over.json").write_text("{}")
-    until(lambda: len(tray.files) == 1 and tray.files[0].name.startswith("0-"))
+def test_a_foreign_file_in_the_tray_is_taken_away(booth: Booth) -> None:
+    booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    (booth.folder / "spool" / "out" / "alerts" / "left-over.json").write_text("{}")
+    until(lambda: len(booth.files) == 1 and booth.files[0].name.startswith("0-"))
 
 
-def test_a_heartbeat_says_what_the_ledger_holds(tray: Tray) -> None:
-    tray.enrolled().record(alert(1))
-    until(lambda: len(tray.files) == 1)
-    tray.dispatch.beat()
-    file = tray.folder / "spool" / "out" / "heartbeat.json"
+def test_a_heartbeat_says_what_the_ledger_holds(booth: Booth) -> None:
+    booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    booth.tray.beat()
+    file = booth.folder / "spool" / "out" / "heartbeat.json"
 
     def told() -> bool:
         if not file.exists():
             return False
         wrapped = msgspec.json.decode(file.read_bytes(), type=Envelope)
         beat = envelope.open_heartbeat(wrapped, HQ, seal.signing_public(SIGNING))
-        with tray.open_ledger() as ledger:
+        with booth.open_ledger() as ledger:
             return (beat.ledger_head, beat.sequence, beat.undelivered) == (ledger.head(), 1, 1)
 
     until(told)
 
 
-def test_the_link_is_told_what_to_fetch(tray: Tray) -> None:
-    file = tray.folder / "spool" / "out" / "want.json"
+def test_the_link_is_told_what_to_fetch(booth: Booth) -> None:
+    file = booth.folder / "spool" / "out" / "want.json"
     until(file.exists)
     assert msgspec.json.decode(file.read_bytes(), type=Want).feeds == ("base",)
     file.unlink()
     until(file.exists)
 
 
-def test_a_tray_that_cannot_be_written_is_said_and_heals(tray: Tray) -> None:
-    until(lambda: (tray.folder / "spool" / "out" / "want.json").exists())
-    shutil.rmtree(tray.folder / "spool" / "out")
-    (tray.folder / "spool" / "out").write_text("a file where a folder belongs")
-    tray.enrolled().record(alert(1))
-    until(lambda: tray.dispatch.fault is not None)
-    (tray.folder / "spool" / "out").unlink()
-    until(lambda: len(tray.files) == 1 and tray.dispatch.fault is None)
+def test_a_tray_that_cannot_be_written_is_said_and_heals(booth: Booth) -> None:
+    until(lambda: (booth.folder / "spool" / "out" / "want.json").exists())
+    shutil.rmtree(booth.folder / "spool" / "out")
+    (booth.folder / "spool" / "out").write_text("a file where a folder belongs")
+    booth.enrolled().record(alert(1))
+    until(lambda: booth.tray.fault is not None)
+    (booth.folder / "spool" / "out").unlink()
+    until(lambda: len(booth.files) == 1 and booth.tray.fault is None)

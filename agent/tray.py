@@ -41,10 +41,10 @@ _WRITE_WAIT_S: Final = 10.0
 _RECEIPT_LIMIT: Final = 4 * 1024
 _RECEIPT: Final = msgspec.json.Decoder(Receipt)
 
-_log = structlog.get_logger("dispatch")
+_log = structlog.get_logger("tray")
 
 
-class Dispatch:
+class Tray:
     """Keeps `spool/out` as the ledger says, and takes receipts.
 
     Args:
@@ -84,7 +84,7 @@ class Dispatch:
         self._wake = threading.Event()
         self._beat = threading.Event()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="dispatch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="tray", daemon=True)
         self.fault: SyncError | None = None
 
     def start(self) -> None:
@@ -128,7 +128,7 @@ class Dispatch:
             except SyncError as error:
                 self._rest(error)
             except Exception as error:  # a fault of ours: the thread goes on, and page and log say that it met one
-                _log.error("dispatch met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
+                _log.error("the tray met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
                 self._rest(SpoolFault(f"The tray's thread met {type(error).__name__}."))
 
     def _rest(self, fault: SyncError) -> None:
