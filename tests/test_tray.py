@@ -161,7 +161,7 @@ def test_before_headquarters_keys_are_known_the_ledger_keeps_everything(booth: B
     entry = booth.record(alert(1))
     until(lambda: (booth.folder / "spool" / "out" / "want.json").exists())
     assert booth.files == []
-    booth.enrolled().booth.hurry()
+    booth.enrolled().tray.hurry()
     until(lambda: len(booth.files) == 1)
     assert booth.opened(booth.files[0]) == entry
 
