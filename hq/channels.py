@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol
 
 import httpx
@@ -272,10 +273,18 @@ def _trust(programme: Programme, ca_file: str | None) -> ssl.SSLContext:
     Raises:
         ProgrammeFault: `ca_file` holds no certificate.
     """
+    if ca_file is None:
+        return _system_trust()
     try:
-        return ssl.create_default_context(cafile=programme.file(ca_file) if ca_file else None)
+        return ssl.create_default_context(cafile=programme.file(ca_file))
     except OSError as error:  # SSLError is one
         raise ProgrammeFault(f"{ca_file} cannot be read as certificates.", "Give a PEM file.") from error
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """The system's authorities, read once: it takes longer than a call."""
+    return ssl.create_default_context()
 
 
 def _line_trouble(error: Exception) -> str:

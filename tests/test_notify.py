@@ -453,6 +453,19 @@ def test_a_message_that_kills_the_other_side_does_not_stand_before_the_others(ho
         }
 
 
+def test_even_many_such_urgent_messages_do_not_starve_a_routine_one(house):
+    class Fragile(WebServer):
+        def obey(self, request, order):
+            super().obey(request, order if request.headers["Idempotency-Key"] == alert(50).id else "drop")
+
+    with closing(Fragile()) as server:
+        messenger = house.messenger(house.configure(web=server.port))
+        house.put(*(alert(number) for number in range(1, 13)), alert(50, urgency="routine"))
+        for _ in range(13):
+            house.times.pass_by(messenger.step())
+        assert house.told("webhook", 50).state == "sent"
+
+
 def test_a_refused_one_does_not_rest_the_channel(house):
     with closing(WebServer(400)) as server:
         messenger = house.messenger(house.configure(web=server.port))
