@@ -16,21 +16,17 @@ import datetime as dt
 import hashlib
 import secrets
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from failsafe.hq import chain, outbox
 from failsafe.hq.ccc.view import ListView
-from failsafe.hq.chain import Link, Pulse
-from failsafe.hq.desk_list import list_view, search_words
-from failsafe.hq.desk_tables import ENTRIES, FAULTS, FORKS, HEARTBEATS, DeskFault, Watch, reading
+from failsafe.hq.desk_list import list_view
+from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat, write
+from failsafe.hq.desk_tables import DeskFault, Watch, reading
 from failsafe.hq.keys import KeyStore
 from failsafe.hq.publish import moment
 from failsafe.hq.tables import Booth, booths
@@ -39,9 +35,7 @@ from failsafe.sync.errors import BytesRefused, Malformed
 from failsafe.sync.records import (
     BOOTH_ID,
     ENTRY_ID,
-    Alert,
     Answer,
-    ChainEntry,
     Envelope,
     Heartbeat,
     Receipt,
@@ -50,36 +44,11 @@ from failsafe.sync.records import (
 )
 
 log = structlog.get_logger(__name__)
-_FAULT_WORDS: Final = {
-    "rewound": "rewound ledger",  # a disk was put back to an earlier day, or records were cut off
-    "rewritten": "rewritten ledger",  # as long as before, with another content
-}
 
 
 class HeartbeatRefused(BytesRefused):
     reason = "refused"
     usual_advice = "Ask headquarters whether this booth is enrolled."
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """An envelope whose content is believed."""
-
-    entry: ChainEntry
-    booth: str
-    signer: str
-    digest: str
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction will write."""
-
-    entries: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # rows by booth and id
-    new: list[_Opened] = field(default_factory=list)  # the same, as they came
-    forks: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
-    receipts: list[Receipt] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
 
 
 def _utc_now() -> dt.datetime:
@@ -153,14 +122,14 @@ class Desk:
         opened = [
             found for envelope in batch if (found := self._open(envelope, senders[envelope.booth], refused)) is not None
         ]
-        done = self._store_alone(opened, moment(now)) if opened else _Batch()
+        done = self._store_alone(opened, moment(now)) if opened else Batch()
         for refusal in refused:
             log.warning("envelope refused", reason=refusal.reason)
         if done.entries or done.forks:
             self._bell.ring()
         return Answer(receipts=tuple(done.receipts), refused=(*refused, *done.refused))
 
-    def _open(self, envelope: Envelope, booth: Booth | None, refused: list[Refusal]) -> _Opened | None:
+    def _open(self, envelope: Envelope, booth: Booth | None, refused: list[Refusal]) -> Opened | None:
         try:
             if not ENTRY_ID.fullmatch(envelope.id):
                 raise Malformed("An envelope's id is not an alert's.")
@@ -171,24 +140,24 @@ class Desk:
         except BytesRefused as error:
             refused.append(Refusal(id=envelope.id, reason=error.reason))
             return None
-        return _Opened(entry, booth.name, signer_id(booth), entry.digest())
+        return Opened(entry, booth.name, signer_id(booth), entry.digest())
 
-    def _store_alone(self, opened: Sequence[_Opened], received_at: str) -> _Batch:
+    def _store_alone(self, opened: Sequence[Opened], received_at: str) -> Batch:
         with self._writing:
             try:
                 return self._store(opened, received_at)
             except IntegrityError:  # another process stored one of them in between: now it is found there
                 return self._store(opened, received_at)
 
-    def _store(self, opened: Sequence[_Opened], received_at: str) -> _Batch:
+    def _store(self, opened: Sequence[Opened], received_at: str) -> Batch:
         """One transaction; it has been committed when this returns."""
-        batch = _Batch()
+        batch = Batch()
         try:
             with self._engine.begin() as connection:
-                known = _held(connection, opened)
+                known = held(connection, opened)
                 for item in opened:
                     self._place(batch, known, item, received_at)
-                _write(connection, batch, received_at)
+                write(connection, batch, received_at)
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
@@ -196,19 +165,19 @@ class Desk:
         return batch
 
     def _place(
-        self, batch: _Batch, known: Mapping[tuple[str, str], tuple[str, bytes]], item: _Opened, received_at: str
+        self, batch: Batch, known: Mapping[tuple[str, str], tuple[str, bytes]], item: Opened, received_at: str
     ) -> None:
         """Decide what one entry is: new, the same again, or a fork."""
         key = (item.booth, item.entry.body.id)
         row = batch.entries.get(key)
-        held = (row["digest"], row["receipt"]) if row else known.get(key)
-        if held is None:
+        found = (row["digest"], row["receipt"]) if row else known.get(key)
+        if found is None:
             receipt = self._receipt(item, received_at)
-            batch.entries[key] = _row(item, receipt)
+            batch.entries[key] = entry_row(item, receipt)
             batch.new.append(item)
             batch.receipts.append(receipt)
-        elif held[0] == item.digest:
-            batch.receipts.append(msgspec.json.decode(held[1], type=Receipt))
+        elif found[0] == item.digest:
+            batch.receipts.append(msgspec.json.decode(found[1], type=Receipt))
         else:
             batch.forks[(*key, item.digest)] = {
                 "booth": item.booth,
@@ -220,7 +189,7 @@ class Desk:
             }
             batch.refused.append(Refusal(id=item.entry.body.id, reason="fork"))
 
-    def _receipt(self, item: _Opened, received_at: str) -> Receipt:
+    def _receipt(self, item: Opened, received_at: str) -> Receipt:
         receipt = Receipt(id=item.entry.body.id, booth=item.booth, digest=item.digest, received_at=received_at)
         return envelopes_of.sign_receipt(receipt, self._receipt_secret)
 
@@ -239,7 +208,7 @@ class Desk:
         heartbeat = envelopes_of.open_heartbeat(envelope, self._seal, booth.enrolment.signing)
         try:
             with self._writing, self._engine.begin() as connection:
-                changed = _keep_heartbeat(connection, heartbeat, signer_id(booth), moment(now))
+                changed = keep_heartbeat(connection, heartbeat, signer_id(booth), moment(now))
         except SQLAlchemyError as error:
             raise DeskFault(f"The desk's database refused ({type(error).__name__}).") from error
         if changed:
@@ -322,109 +291,3 @@ class _Bell:
         finally:
             with self._lock:
                 self._waiting.discard(waiter)
-
-
-# --- rows --------------------------------------------------------------------------------------------------------
-
-
-def _row(item: _Opened, receipt: Receipt) -> dict[str, Any]:
-    entry, body = item.entry, item.entry.body
-    return {
-        "booth": item.booth,
-        "signer": item.signer,
-        "id": body.id,
-        "sequence": entry.sequence,
-        "previous": entry.previous,
-        "digest": item.digest,
-        "mark": "whole",  # until `_mark` has looked around it
-        "disputed": False,
-        "is_alert": isinstance(body, Alert),
-        "urgent": isinstance(body, Alert) and body.urgency == "urgent",
-        "entry": encode(entry),
-        "words": search_words(body) if isinstance(body, Alert) else "",
-        "received_at": receipt.received_at,
-        "receipt": encode(receipt),
-    }
-
-
-def _held(connection: Connection, opened: Iterable[_Opened]) -> dict[tuple[str, str], tuple[str, bytes]]:
-    """Digest and receipt of those entries that are stored already, by booth and id."""
-    ids: defaultdict[str, list[str]] = defaultdict(list)
-    for item in opened:
-        ids[item.booth].append(item.entry.body.id)
-    table = ENTRIES.c
-    return {
-        (booth, row.id): (row.digest, row.receipt)
-        for booth, wanted in ids.items()
-        for row in connection.execute(
-            select(table.id, table.digest, table.receipt).where(table.booth == booth, table.id.in_(wanted))
-        )
-    }
-
-
-def _write(connection: Connection, batch: _Batch, received_at: str) -> None:
-    if batch.entries:
-        connection.execute(insert(ENTRIES), list(batch.entries.values()))
-    _keep_aside(connection, batch.forks)
-    for item in batch.new:
-        outbox.enqueue(connection, item.entry, received_at)
-    _mark(connection, batch)
-
-
-def _keep_aside(connection: Connection, forks: Mapping[tuple[str, str, str], dict[str, Any]]) -> None:
-    for (booth, entry_id, digest), row in forks.items():
-        same = (FORKS.c.booth == booth, FORKS.c.id == entry_id)
-        if connection.execute(select(FORKS.c.id).where(*same, FORKS.c.digest == digest)).first() is None:
-            connection.execute(insert(FORKS), row)
-            disputed = (ENTRIES.c.booth == booth, ENTRIES.c.id == entry_id)
-            connection.execute(update(ENTRIES).where(*disputed).values(disputed=True, mark="fork"))
-            log.warning("fork: an alert's id came with another content", booth=booth)
-
-
-def _mark(connection: Connection, batch: _Batch) -> None:
-    """Mark the new entries, and those held ones that they heal or contradict."""
-    came: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for row in batch.entries.values():
-        came[row["booth"], row["signer"]].add(row["sequence"])
-    table = ENTRIES.c
-    for (booth, signer), sequences in came.items():
-        in_chain = (table.booth == booth, table.signer == signer, table.sequence.in_(chain.around(sequences)))
-        columns = (table.id, table.sequence, table.previous, table.digest, table.disputed, table.mark)
-        rows = connection.execute(select(*columns).where(*in_chain)).all()
-        links = [Link(row.id, row.sequence, row.previous, row.digest, row.disputed) for row in rows]
-        found = chain.marks(links, chain.touched(sequences))
-        changed = [{"i": row.id, "m": found[row.id]} for row in rows if found.get(row.id, row.mark) != row.mark]
-        if any(one["m"] == "fork" for one in changed):
-            log.warning("fork: the links of an alert chain contradict each other", booth=booth)
-        if changed:
-            named = (table.booth == booth, table.id == bindparam("i"))
-            connection.execute(update(ENTRIES).where(*named).values(mark=bindparam("m")), changed)
-
-
-def _keep_heartbeat(connection: Connection, heartbeat: Heartbeat, signer: str, heard_at: str) -> bool:
-    """Store a heartbeat, and the fault it shows; False if it is an old one that came late."""
-    named = HEARTBEATS.c.booth == heartbeat.booth
-    last = connection.execute(select(HEARTBEATS).where(named)).first()
-    before = Pulse(last.latest_wall, last.ledger_length, last.ledger_head) if last and last.signer == signer else None
-    pulse = Pulse(heartbeat.at.wall, heartbeat.ledger_length, heartbeat.ledger_head)
-    went = chain.progress(before, pulse)
-    if went == "late":
-        return False
-    row = {
-        "booth": heartbeat.booth,
-        "signer": signer,
-        "latest_wall": max(pulse.wall, before.wall) if before else pulse.wall,
-        "ledger_length": pulse.length,
-        "ledger_head": pulse.head,
-        "mirror_state": heartbeat.mirror_state,
-        "mirror_age_s": heartbeat.mirror_age_s,
-        "undelivered": heartbeat.undelivered,
-        "heartbeat": encode(heartbeat),
-        "heard_at": heard_at,
-    }
-    connection.execute(update(HEARTBEATS).where(named).values(row) if last else insert(HEARTBEATS).values(row))
-    if word := _FAULT_WORDS.get(went):
-        fault = {"booth": heartbeat.booth, "signer": signer, "word": word, "at": heard_at}
-        connection.execute(insert(FAULTS), fault)
-        log.error("a booth's ledger is not what it was", booth=heartbeat.booth, fault=word)
-    return True

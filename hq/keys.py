@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import ipaddress
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -43,9 +41,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # documented there, not re-exported
 
+from failsafe.hq import certificates
 from failsafe.sync.errors import SyncError
 from failsafe.sync.records import BOOTH_ID, FEED_ID, HqKeys, Record
 from failsafe.sync.seal import SealSecret, signing_public
@@ -56,19 +54,16 @@ SNAPSHOT: Final = "snapshot"
 TIMESTAMP: Final = "timestamp"
 CERTIFICATE_DAYS: Final = 365
 SERVER_NAMES: Final = ("localhost", "127.0.0.1")
-_AUTHORITY_DAYS: Final = 3650
 _AUTHORITY_KEY: Final = "online/authority.pem"
 _AUTHORITY_FILE: Final = "online/authority.crt"
 _SERVER_FILE: Final = "online/server.pem"  # certificate and key in one file, so that they never differ
 _MAKE_ONE: Final = "Make one for the names that booths call it by: `failsafe-hq keys server-certificate --name NAME`."
-_HOST: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _LAYOUT_FILE: Final = "keys.json"
 _SALT_FILE: Final = f"{OFFLINE_FOLDER}/salt"
 _KEY_LIMIT: Final = 16 * 1024
 _SALT_LENGTH: Final = 16
 # 32 MiB and a tenth of a second for each guess at the passphrase.
 _SCRYPT_N: Final = 2**15
-_PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
 
 
 class HeadquartersError(Exception):
@@ -197,7 +192,7 @@ def _write_online(folder: Spool, layout: Layout, now: dt.datetime) -> None:
     folder.write("online/seal.key", SealSecret.generate().secret)
     key = ec.generate_private_key(ec.SECP256R1())
     folder.write(_AUTHORITY_KEY, _pem(key, NoEncryption()))
-    folder.write(_AUTHORITY_FILE, _authority(key, now).public_bytes(Encoding.PEM))
+    folder.write(_AUTHORITY_FILE, certificates.authority(key, now).public_bytes(Encoding.PEM))
 
 
 def _offline_file(role: str, number: int) -> str:
@@ -340,12 +335,15 @@ class KeyStore:
             raise RequestRefused("The certificate request cannot be read.") from error
         if not proven:
             raise RequestRefused("The certificate request is not signed by its own key.")
-        certificate = _client_certificate(request, booth, self.authority_certificate(), now, days)
+        key = request.public_key()
+        if not isinstance(key, certificates.PublicKey):
+            raise RequestRefused("The certificate request's key is neither Ed25519 nor of an elliptic curve.")
+        certificate = certificates.for_link(key, booth, self.authority_certificate(), now, days)
         return self._issued(certificate).decode("ascii")
 
     def _write_server_certificate(self, names: Sequence[x509.GeneralName], now: dt.datetime, days: int) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _server_certificate(key.public_key(), names, self.authority_certificate(), now, days)
+        certificate = certificates.for_server(key.public_key(), names, self.authority_certificate(), now, days)
         _key_folder(self.home).write(_SERVER_FILE, self._issued(certificate) + _pem(key, NoEncryption()))
 
     def _issued(self, certificate: x509.CertificateBuilder) -> bytes:
@@ -387,96 +385,11 @@ def _signer(pem: bytes, passphrase: bytes | None, name: str) -> CryptoSigner:
     return CryptoSigner(key)
 
 
-# --- the booths' certificate authority -------------------------------------------------------------------------
-
-
-def _authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fail Safe Edge booths")])
-    return (
-        _certificate(name, name, key.public_key(), now, _AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-
-
-def _client_certificate(
-    request: x509.CertificateSigningRequest, booth: str, authority_pem: str, now: dt.datetime, days: int
-) -> x509.CertificateBuilder:
-    authority = x509.load_pem_x509_certificate(authority_pem.encode())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, booth)])
-    key = request.public_key()
-    if not isinstance(key, _PublicKey):
-        raise RequestRefused("The certificate request's key is neither Ed25519 nor of an elliptic curve.")
-    return (
-        _certificate(name, authority.subject, key, now, days)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    )
-
-
-def _server_certificate(
-    key: ec.EllipticCurvePublicKey,
-    names: Sequence[x509.GeneralName],
-    authority_pem: str,
-    now: dt.datetime,
-    days: int,
-) -> x509.CertificateBuilder:
-    authority = x509.load_pem_x509_certificate(authority_pem.encode())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fail Safe Edge headquarters")])
-    return (
-        _certificate(name, authority.subject, key, now, days)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # A booth's certificate lacks this use, so that no booth can pass for headquarters.
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    )
-
-
 def _server_names(names: Sequence[str]) -> list[x509.GeneralName]:
-    """The names as a certificate holds them, each once."""
-    found: list[x509.GeneralName] = []
-    for name in dict.fromkeys(names):
-        try:
-            found.append(x509.IPAddress(ipaddress.ip_address(name)))
-        except ValueError as error:
-            if not _HOST.fullmatch(name) or len(name) > 253:
-                raise KeyFault(
-                    "A name for the server is neither a host name nor an address.",
-                    "Give what stands between https:// and the port in the booths' configuration.",
-                ) from error
-            found.append(x509.DNSName(name.lower()))
-    if not found:
-        raise KeyFault("The server's certificate needs a name.", "Give one with --name.")
-    return found
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: _PublicKey, now: dt.datetime, days: int
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))  # a booth's clock may run a little behind
-        .not_valid_after(now + dt.timedelta(days=days))
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    try:
+        return certificates.server_names(names)
+    except ValueError as error:
+        raise KeyFault(
+            "A name for the server is missing, or is neither a host name nor an address.",
+            "Give what stands between https:// and the port in the booths' configuration.",
+        ) from error

@@ -1,0 +1,149 @@
+"""The desk's rows: what a batch and a heartbeat write, in the transaction of whoever calls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from failsafe.hq import chain, outbox
+from failsafe.hq.chain import Link, Pulse
+from failsafe.hq.desk_list import search_words
+from failsafe.hq.desk_tables import ENTRIES, FAULTS, FORKS, HEARTBEATS
+from failsafe.sync.records import Alert, ChainEntry, Heartbeat, Receipt, Refusal, encode
+
+log = structlog.get_logger(__name__)
+_FAULT_WORDS: Final = {
+    "rewound": "rewound ledger",  # a disk was put back to an earlier day, or records were cut off
+    "rewritten": "rewritten ledger",  # as long as before, with another content
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An envelope whose content is believed."""
+
+    entry: ChainEntry
+    booth: str
+    signer: str
+    digest: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction will write."""
+
+    entries: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # rows by booth and id
+    new: list[Opened] = field(default_factory=list)  # the same, as they came
+    forks: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    receipts: list[Receipt] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def entry_row(item: Opened, receipt: Receipt) -> dict[str, Any]:
+    """The row of `entries` for a new entry."""
+    entry, body = item.entry, item.entry.body
+    return {
+        "booth": item.booth,
+        "signer": item.signer,
+        "id": body.id,
+        "sequence": entry.sequence,
+        "previous": entry.previous,
+        "digest": item.digest,
+        "mark": "whole",  # until `_mark` has looked around it
+        "disputed": False,
+        "is_alert": isinstance(body, Alert),
+        "urgent": isinstance(body, Alert) and body.urgency == "urgent",
+        "entry": encode(entry),
+        "words": search_words(body) if isinstance(body, Alert) else "",
+        "received_at": receipt.received_at,
+        "receipt": encode(receipt),
+    }
+
+
+def held(connection: Connection, opened: Iterable[Opened]) -> dict[tuple[str, str], tuple[str, bytes]]:
+    """Digest and receipt of those entries that are stored already, by booth and id."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for item in opened:
+        ids[item.booth].append(item.entry.body.id)
+    table = ENTRIES.c
+    return {
+        (booth, row.id): (row.digest, row.receipt)
+        for booth, wanted in ids.items()
+        for row in connection.execute(
+            select(table.id, table.digest, table.receipt).where(table.booth == booth, table.id.in_(wanted))
+        )
+    }
+
+
+def write(connection: Connection, batch: Batch, received_at: str) -> None:
+    """Write what a batch holds, and tell the CBRNE programme's outbox; the marks of the chains are right afterwards."""
+    if batch.entries:
+        connection.execute(insert(ENTRIES), list(batch.entries.values()))
+    _keep_aside(connection, batch.forks)
+    for item in batch.new:
+        outbox.enqueue(connection, item.entry, received_at)
+    _mark(connection, batch)
+
+
+def _keep_aside(connection: Connection, forks: Mapping[tuple[str, str, str], dict[str, Any]]) -> None:
+    for (booth, entry_id, digest), row in forks.items():
+        same = (FORKS.c.booth == booth, FORKS.c.id == entry_id)
+        if connection.execute(select(FORKS.c.id).where(*same, FORKS.c.digest == digest)).first() is None:
+            connection.execute(insert(FORKS), row)
+            disputed = (ENTRIES.c.booth == booth, ENTRIES.c.id == entry_id)
+            connection.execute(update(ENTRIES).where(*disputed).values(disputed=True, mark="fork"))
+            log.warning("fork: an alert's id came with another content", booth=booth)
+
+
+def _mark(connection: Connection, batch: Batch) -> None:
+    """Mark the new entries, and those held ones that they heal or contradict."""
+    came: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for row in batch.entries.values():
+        came[row["booth"], row["signer"]].add(row["sequence"])
+    table = ENTRIES.c
+    for (booth, signer), sequences in came.items():
+        in_chain = (table.booth == booth, table.signer == signer, table.sequence.in_(chain.around(sequences)))
+        columns = (table.id, table.sequence, table.previous, table.digest, table.disputed, table.mark)
+        rows = connection.execute(select(*columns).where(*in_chain)).all()
+        links = [Link(row.id, row.sequence, row.previous, row.digest, row.disputed) for row in rows]
+        found = chain.marks(links, chain.touched(sequences))
+        changed = [{"i": row.id, "m": found[row.id]} for row in rows if found.get(row.id, row.mark) != row.mark]
+        if any(one["m"] == "fork" for one in changed):
+            log.warning("fork: the links of an alert chain contradict each other", booth=booth)
+        if changed:
+            named = (table.booth == booth, table.id == bindparam("i"))
+            connection.execute(update(ENTRIES).where(*named).values(mark=bindparam("m")), changed)
+
+
+def keep_heartbeat(connection: Connection, heartbeat: Heartbeat, signer: str, heard_at: str) -> bool:
+    """Store a heartbeat, and the fault it shows; False if it is an old one that came late."""
+    named = HEARTBEATS.c.booth == heartbeat.booth
+    last = connection.execute(select(HEARTBEATS).where(named)).first()
+    before = Pulse(last.latest_wall, last.ledger_length, last.ledger_head) if last and last.signer == signer else None
+    pulse = Pulse(heartbeat.at.wall, heartbeat.ledger_length, heartbeat.ledger_head)
+    went = chain.progress(before, pulse)
+    if went == "late":
+        return False
+    row = {
+        "booth": heartbeat.booth,
+        "signer": signer,
+        "latest_wall": max(pulse.wall, before.wall) if before else pulse.wall,
+        "ledger_length": pulse.length,
+        "ledger_head": pulse.head,
+        "mirror_state": heartbeat.mirror_state,
+        "mirror_age_s": heartbeat.mirror_age_s,
+        "undelivered": heartbeat.undelivered,
+        "heartbeat": encode(heartbeat),
+        "heard_at": heard_at,
+    }
+    connection.execute(update(HEARTBEATS).where(named).values(row) if last else insert(HEARTBEATS).values(row))
+    if word := _FAULT_WORDS.get(went):
+        fault = {"booth": heartbeat.booth, "signer": signer, "word": word, "at": heard_at}
+        connection.execute(insert(FAULTS), fault)
+        log.error("a booth's ledger is not what it was", booth=heartbeat.booth, fault=word)
+    return True
