@@ -1,8 +1,8 @@
 """The event streams of the command centre's page: what each page holds already, who wakes them, how they end.
 
 A stream says `view` (a `Push`) where something has changed and `beat` every two seconds between, so that a page
-hears soon that nobody speaks any more. A line crosses once, and again only where it has changed: a list of hundreds
-of alerts costs a few hundred bytes at each arrival. A stream that gets no list says `stopped` and ends.
+hears soon that nobody speaks any more. A line crosses once, and again only where it has changed: each arrival
+costs its own line and the ids of the list's order. A stream that gets no list says `stopped` and ends.
 
 A search narrows what is shown, never what is watched: the urgent alerts come with every push.
 """
