@@ -208,21 +208,26 @@ class Journey(House):
 
     def start_core_behind(self, *before: str) -> None:
         """Start it by another program, which must become it by exec."""
+        self.launch(*before)
+        await_true(lambda: self.listen_if_open() is not None, "an answering core")
+
+    def launch(self, *before: str) -> None:
+        """Start it and do not wait."""
         with (self.folder / "core.log").open("ab") as log:
             self.core = subprocess.Popen([*before, *self.core_command()], stdout=log, stderr=log)
-        await_true(self._answers, "an answering core")
-        self._listener = Listener(self)
+
+    def listen_if_open(self) -> Event | None:
+        """Listen to the core if it answers by now; the first it says of itself."""
+        assert self.is_alive(), f"the core ended:\n{self.log()[-2000:]}"
+        try:
+            self._listener = Listener(self)
+            return self.status()
+        except CoreUnreachable:
+            self._forget_listener()
+            return None
 
     def core_command(self) -> list[str]:
         return [program("failsafe"), "run", "--config", str(self.configuration)]
-
-    def _answers(self) -> bool:
-        assert self.core is not None and self.core.poll() is None, f"the core ended:\n{self.log()[-2000:]}"
-        try:
-            self.status()
-        except CoreUnreachable:
-            return False
-        return True
 
     def stop_core(self) -> None:
         """End the core as systemd would, and go on without it."""
@@ -232,10 +237,8 @@ class Journey(House):
     def cut_down(self) -> list[Event]:
         """kill -9; every verdict that had left the core before."""
         self.kill_core()
-        assert self._listener is not None
-        heard = self._listener.drain()
-        self._listener = None
-        return heard
+        listener, self._listener = self._listener, None
+        return listener.drain() if listener is not None else []
 
     def _forget_listener(self) -> None:
         if self._listener is not None:
@@ -251,6 +254,10 @@ class Journey(House):
         """What `failsafe status --json` prints."""
         answer: Event = json.loads(self.booth("status", "--json"))
         return answer
+
+    def is_open(self) -> bool:
+        """Whether somebody listens to a living core."""
+        return self._listener is not None and self.is_alive()
 
     def is_alive(self) -> bool:
         return self.core is not None and self.core.poll() is None
