@@ -50,6 +50,8 @@ async def serve(core: Core, path: Path) -> asyncio.Server:
             await _converse(core, reader, lambda reply: _send(writer, reply))
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass  # the caller left, or sent no lines
+        except asyncio.CancelledError:
+            pass  # the core stops while somebody listens; asyncio would log that as a fault
         finally:
             writer.close()
 

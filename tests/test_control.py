@@ -306,3 +306,15 @@ def test_leaving_wakes_a_thread_that_still_reads(door):
         pass
     assert ended.wait(PATIENCE_S)
     thread.join(PATIENCE_S)
+
+
+def test_a_core_that_stops_while_somebody_listens_logs_no_fault(tmp_path, caplog):
+    door = Door(tmp_path / "core.sock").__enter__()
+    with Visitor(door.path, timeout_s=PATIENCE_S) as listener:
+        listener.tell("verdicts")
+        assert listener.next() == {"ready": True}
+        door.__exit__()
+        with pytest.raises(CoreUnreachable):
+            listener.next()
+    assert door.core.left.is_set()
+    assert caplog.records == []
