@@ -232,7 +232,7 @@ class Booth:
             actions=" ".join(event.verdict.actions),
             recorded=event.recorded,
             reissued=event.reissued,
-            alerts=" ".join(kind for kind, _ in event.alerts),
+            alerts=" ".join(alert.kind for alert in event.alerts),
         )
         for listener in tuple(self._listeners):
             listener(event)
@@ -425,7 +425,7 @@ def _told(event: Issued, shown_at: float) -> dict[str, Any]:
         "notes": list(event.verdict.notes),
         "recorded": event.recorded,
         "reissued": event.reissued,
-        "alerts": [{"kind": kind, "urgency": urgency} for kind, urgency in event.alerts],
+        "alerts": [{"id": one.id, "kind": one.kind, "urgency": one.urgency} for one in event.alerts],
     }
     if event.arrived_at is not None:
         told["verdict_us"] = round((shown_at - event.arrived_at) * 1e6)

@@ -69,6 +69,15 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """An alert as far as everybody may know of it."""
+
+    id: str
+    kind: str
+    urgency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A verdict as it was issued: what the command line, the demonstration and the bench see; no identity."""
 
@@ -78,7 +87,7 @@ class Issued:
     recorded: bool
     reissued: bool
     arrived_at: float | None  # monotonic time of the document's last byte; None where no document caused it
-    alerts: tuple[tuple[str, str], ...] = ()  # (kind, urgency)
+    alerts: tuple[Raised, ...] = ()
 
 
 @dataclass(slots=True)
@@ -283,7 +292,7 @@ class Post:
                 recorded=recorded,
                 reissued=record.reissued,
                 arrived_at=arrived_at,
-                alerts=tuple((alert.kind, alert.urgency) for alert in raised),
+                alerts=tuple(Raised(alert.id, alert.kind, alert.urgency) for alert in raised),
             )
         )
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import click
+import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -549,3 +550,30 @@ def courier_import(office: Office, folder: Path, database: str | None) -> None:
     for reason, times in sorted(taken.refused.items()):
         _note(f"refused, {times} times: {reason}")
     _note("Unmount the medium before pulling it out, and bring it back to the booth: it holds the receipts.")
+
+
+# --- what came in ----------------------------------------------------------------------------------------------
+
+
+@main.command("alerts")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many, urgent first.")
+@click.option("--search", default="", help="Only those that hold this text.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, the whole alert in it.")
+@_database
+@click.pass_obj
+def alerts_command(office: Office, limit: int, search: str, as_json: bool, database: str | None) -> None:
+    """List the alerts that headquarters holds, as the command centre's page does."""
+    from failsafe.hq import server  # see `serve`
+
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+        view = desk.list(limit, search)
+    for line in view.alerts:
+        if as_json:
+            click.echo(msgspec.json.encode(line).decode())
+            continue
+        alert = line.alert
+        told = ", ".join(f"{telling.channel}: {telling.state}" for telling in line.tellings)
+        click.echo(
+            f"{alert.at.wall}  {alert.urgency:<7}  {alert.kind:<20}  {alert.place.booth}  {line.chain:<10}  {told}"
+        )
+    _note(f"{len(view.alerts)} of {view.total} alerts.")

@@ -53,6 +53,13 @@ class House:
         self.windows = windows or Windows()
         self.configuration = folder / "booth.toml"
         self.core: subprocess.Popen[bytes] | None = None
+        self.link: subprocess.Popen[bytes] | None = None
+        self.server: subprocess.Popen[str] | None = None
+        self.link_url = ""
+        self.root_sha256 = ""
+        self.held_before: list[str] = []
+        self.hq_port = 0
+        self.ccc_port = 0
         self._hq_environment = {**os.environ, "FAILSAFE_HQ_PASSPHRASE": secrets.token_urlsafe(16)}
 
     @property
@@ -108,7 +115,8 @@ class House:
         self.booth("keys", "init", "--out", str(self.folder))
         self.hq("booths", "enrol", str(self.folder / f"{BOOTH}.enrol"), "--out", str(self.folder))
         welcome = self.folder / f"{BOOTH}.welcome.json"
-        self.configure(json.loads(welcome.read_bytes())["root_sha256"])
+        self.root_sha256 = json.loads(welcome.read_bytes())["root_sha256"]
+        self.configure(self.root_sha256)
         self.booth("courier", "import", str(welcome))
 
     def carry(self) -> None:
@@ -120,6 +128,46 @@ class House:
     def configure(self, root_sha256: str = "") -> None:
         """Write `booth.toml`."""
         self.configuration.write_text(_booth_toml(self, root_sha256), encoding="utf-8")
+
+    # --- headquarters' server and the link ----------------------------------------------------------------------
+
+    def tell_programme(self, url: str) -> None:
+        """Have headquarters tell the CBRNE programme at `url`."""
+        self.hq("notify", "key")
+        (self.folder / "hq" / "hq.toml").write_text(f'[notify.webhook]\nurl = "{url}"\n', encoding="utf-8")
+
+    def serve_headquarters(self) -> None:
+        """Start headquarters' server and wait until it listens; started again, it has the same ports.
+
+        Raises:
+            DemoFailed: it ended instead; the text has the end of its log.
+        """
+        words = ["serve", "--port", str(self.hq_port), "--ccc-port", str(self.ccc_port)]
+        with (self.folder / "hq.log").open("ab") as log:
+            self.server = subprocess.Popen(
+                [program("failsafe-hq"), "--home", str(self.folder / "hq"), *words],
+                env=self._hq_environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.server.stdout is not None
+        addresses = [self.server.stdout.readline().rpartition(":")[2].strip(" /\n") for _ in range(2)]
+        if not all(address.isdecimal() for address in addresses):
+            log_end = (self.folder / "hq.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise DemoFailed(f"Headquarters' server did not start:\n{log_end}")
+        self.hq_port, self.ccc_port = (int(address) for address in addresses)
+
+    def start_link(self) -> None:
+        """Start the booth's link."""
+        with (self.folder / "link.log").open("ab") as log:
+            self.link = subprocess.Popen(
+                [program("failsafe"), "link", "--config", str(self.configuration)], stdout=log, stderr=log
+            )
+
+    def alerts_at_headquarters(self) -> list[dict[str, Any]]:
+        """Every alert that headquarters holds, as its own command lists them."""
+        return [json.loads(line) for line in self.hq("alerts", "--json", "--limit", "1000000").splitlines()]
 
     # --- the core ------------------------------------------------------------------------------------------------
 
@@ -151,13 +199,15 @@ class House:
         with self.visit() as core:
             return core.ask("status")
 
-    def await_status(self, holds: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+    def await_status(
+        self, holds: Callable[[dict[str, Any]], bool], what: str, patience_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """The core's status once `holds` is true of it.
 
         Raises:
             DemoFailed: it did not become so in time; `what` names it.
         """
-        deadline = _monotonic() + PATIENCE_S
+        deadline = _monotonic() + patience_s
         status = self.status()
         while not holds(status):
             if _monotonic() > deadline:
@@ -180,20 +230,34 @@ class House:
         return (self.folder / "core.log").read_text(encoding="utf-8", errors="replace")
 
     def kill_core(self) -> None:
-        """kill -9."""
-        if self.core is not None:
-            self.core.send_signal(signal.SIGKILL)
-            self.core.wait()
+        """kill -9 of the core."""
+        kill(self.core)
+
+    def kill_link(self) -> None:
+        """kill -9 of the link."""
+        kill(self.link)
+
+    def kill_headquarters(self) -> None:
+        """kill -9 of headquarters' server."""
+        kill(self.server)
 
     def stop(self) -> None:
-        """End the core as systemd would; kill it if it does not."""
-        if self.core is None or self.core.poll() is not None:
-            return
-        self.core.terminate()
-        try:
-            self.core.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.kill_core()
+        """End everything as systemd would; kill what does not end."""
+        for process in (self.link, self.core, self.server):
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                kill(process)
+
+
+def kill(process: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> None:
+    """kill -9, and wait until it is gone."""
+    if process is not None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
 
 def program(name: str) -> str:
@@ -230,6 +294,11 @@ port = {house.port}
 
 [core]
 socket = "{house.folder}/core.sock"
+
+[link]
+url = "{house.link_url}"
+refresh_every_s = 5.0
+state = "{house.folder}/link"
 
 [[lanes]]
 name = "1"

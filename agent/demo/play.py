@@ -1,4 +1,4 @@
-"""The demonstration: headquarters, a booth and twenty crossings on one machine.
+"""The demonstration: headquarters, a booth and twenty crossings on one machine, the cable pulled for the middle third.
 
 Only the people and the devices are invented: a simulated reader and portal speak their protocols over
 pseudo-terminals to a real core in a process of its own, which took its notices from a publication that headquarters,
@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +28,12 @@ from rich.progress import Progress
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.cast import ACTS, LISTED, PERSONS, Act, Stage
 from failsafe.agent.demo.house import DemoFailed, House
+from failsafe.agent.demo.wire import Programme, Wire, programme
 from failsafe.drivers.simulator import DocumentReader, Portal, Pty
 
 NOTICES: Final = 1_000
 _PACE: Final = 0.25
+_DRAIN_S: Final = 60.0
 
 _MARKS: Final = {
     "STOP": "[white on dark_red] ■ STOP ",
@@ -52,8 +55,8 @@ class Outcome:
         return str(self.verdicts[-1]["word"]) if self.verdicts else "nothing"
 
     @property
-    def alerts(self) -> list[str]:
-        return [alert["kind"] for verdict in self.verdicts for alert in verdict["alerts"]]
+    def alerts(self) -> list[dict[str, str]]:
+        return [alert for verdict in self.verdicts for alert in verdict["alerts"]]
 
     @property
     def latency_us(self) -> int | None:
@@ -81,8 +84,28 @@ def perform(act: Act, house: House, stage: Stage, heard: queue.SimpleQueue[dict[
     return outcome
 
 
+@dataclass(slots=True)
+class Delivery:
+    """What became of the alerts: ids raised, ids at headquarters before the line returned and after, who was told."""
+
+    raised: list[str]
+    before: list[str]
+    after: list[str]
+    told: dict[str, int]
+
+    @property
+    def lost(self) -> int:
+        """Alerts that the booth raised and headquarters does not hold."""
+        return len(set(self.raised) - set(self.after))
+
+    @property
+    def doubled(self) -> int:
+        """Alerts that headquarters holds more than once, or that the booth never raised."""
+        return len(self.after) - len(set(self.after)) + len(set(self.after) - set(self.raised))
+
+
 def play(*, once: bool, as_json: bool, port: int) -> int:
-    """Set everything up, play the script, print one line a crossing; 0 if every word was right."""
+    """Set everything up and play the script; 0 if every word was right and no alert was lost or doubled."""
     console = Console(stderr=as_json, highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a way out that clears up behind itself
     with ExitStack() as stack:
@@ -90,54 +113,105 @@ def play(*, once: bool, as_json: bool, port: int) -> int:
         house = House(folder, port)
         stack.callback(house.stop)
         try:
-            outcomes = _play(house, console, stack)
+            outcomes, delivery = _play(house, console, stack)
         except (DemoFailed, CoreUnreachable) as error:
             console.print(f"The demonstration stopped. {error}", markup=False)
             return 1
-        status = house.status()
         if as_json:
-            print(json.dumps(_summary(outcomes, status)))
+            print(json.dumps(_summary(outcomes, delivery)))
         wrong = [outcome for outcome in outcomes if not outcome.right]
         console.print(f"\n{len(outcomes)} crossings, {len(wrong)} with another verdict than expected.")
+        console.print(
+            f"{len(delivery.raised)} alerts raised, {len(delivery.after)} at headquarters, {delivery.lost} lost, "
+            f"{delivery.doubled} doubled; the CBRNE programme was told of {len(delivery.told)}."
+        )
         if not once:
-            console.print(f"The booth goes on at http://127.0.0.1:{port} until Ctrl-C.")
+            console.print("Booth, link and headquarters go on until Ctrl-C.")
             _wait_for_interrupt()
-        return 1 if wrong else 0
+        return 1 if wrong or delivery.lost or delivery.doubled else 0
 
 
-def _play(house: House, console: Console, stack: ExitStack) -> list[Outcome]:
+def _play(house: House, console: Console, stack: ExitStack) -> tuple[list[Outcome], Delivery]:
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("", total=5)
 
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        step(f"headquarters makes its keys and imports {NOTICES} invented notices")
-        house.hq("keys", "init")
-        invented = map(json.loads, house.hq("invent", str(NOTICES)).splitlines())
-        house.take_notices([*invented, *PERSONS, *LISTED])
-        step("the booth makes its keys and is enrolled")
-        house.enrol()
-        step("headquarters publishes, the courier carries")
-        house.carry()
+        told = stack.enter_context(programme())
+        wire = _found_headquarters(house, told, step)
+        stack.callback(wire.close)
         step("the booth starts")
         reader = DocumentReader(stack.enter_context(Pty(house.reader_port)))
         portal = Portal(stack.enter_context(Pty(house.portal_port)), pace=_PACE)
         house.start_core()
+        house.start_link()
         listener = stack.enter_context(house.visit(timeout_s=None))
-        step("its devices are plugged in")
+        step("the notices come, the devices are plugged in")
         portal.start()
         stack.callback(portal.stop)
         mirror = house.await_ready()["mirror"]
-    console.print(f"Officer's page: [bold]http://127.0.0.1:{house.port}[/bold]")
+    console.print(f"Officer's page:  [bold]http://127.0.0.1:{house.port}[/bold]")
+    console.print(f"Command centre:  [bold]http://127.0.0.1:{house.ccc_port}[/bold]")
     console.print(f"{mirror['notices']} notices, {mirror['listed_documents']} listed documents, {mirror['state']}.\n")
-    heard = _listen(listener)
+    outcomes = _shift(house, Stage(reader, portal), wire, _listen(listener), console)
+    return outcomes, _drain(house, outcomes, wire, told, console)
+
+
+def _found_headquarters(house: House, told: Programme, step: Callable[[str], None]) -> Wire:
+    """Headquarters with its notices, its server running and the booth enrolled; the wire to it."""
+    step(f"headquarters makes its keys and imports {NOTICES} invented notices")
+    house.hq("keys", "init")
+    house.tell_programme(f"http://127.0.0.1:{told.port}/cbrne")
+    invented = map(json.loads, house.hq("invent", str(NOTICES)).splitlines())
+    house.take_notices([*invented, *PERSONS, *LISTED])
+    step("the booth makes its keys and is enrolled; headquarters publishes")
+    house.enrol()
+    house.hq("publish")
+    house.serve_headquarters()
+    wire = Wire(house.hq_port)
+    house.link_url = f"https://127.0.0.1:{wire.port}"
+    house.configure(house.root_sha256)
+    return wire
+
+
+def _shift(
+    house: House, stage: Stage, wire: Wire, heard: queue.SimpleQueue[dict[str, Any]], console: Console
+) -> list[Outcome]:
+    """Every act of the script; the cable is out for the second third of them, and stays out."""
     outcomes = []
     for number, act in enumerate(ACTS, 1):
-        outcome = perform(act, house, Stage(reader, portal), heard)
+        if number == len(ACTS) // 3 + 1:
+            wire.cut()
+            console.print("    [dim]── the network is cut ──[/dim]")
+        outcome = perform(act, house, stage, heard)
         outcomes.append(outcome)
         _print_outcome(console, number, outcome)
+        if number == 2 * len(ACTS) // 3:
+            waiting = house.status()["ledger"]["undelivered"]
+            house.held_before = [line["alert"]["id"] for line in house.alerts_at_headquarters()]
+            wire.mend()
+            console.print(f"    [dim]── the line returns; {waiting} records wait at the booth ──[/dim]")
     return outcomes
+
+
+def _drain(house: House, outcomes: Sequence[Outcome], wire: Wire, told: Programme, console: Console) -> Delivery:
+    """Wait until the booth has a receipt for everything and the programme was told; what then stands where."""
+    raised = [alert["id"] for outcome in outcomes for alert in outcome.alerts]
+    with console.status("the queue drains"):
+        house.await_status(lambda status: status["ledger"]["undelivered"] == 0, "an empty queue", _DRAIN_S)
+        held = house.alerts_at_headquarters()
+        deadline = time.monotonic() + _DRAIN_S  # noqa: TID251
+        while time.monotonic() < deadline and _still_telling(held):  # noqa: TID251
+            time.sleep(0.2)
+            held = house.alerts_at_headquarters()
+    with told.lock:
+        tellings = dict(told.told)
+    return Delivery(raised, house.held_before, [line["alert"]["id"] for line in held], tellings)
+
+
+def _still_telling(held: Sequence[dict[str, Any]]) -> bool:
+    return any(telling["state"] in ("waiting", "failing") for line in held for telling in line.get("tellings", ()))
 
 
 def _listen(listener: Visitor) -> queue.SimpleQueue[dict[str, Any]]:
@@ -159,22 +233,23 @@ def _listen(listener: Visitor) -> queue.SimpleQueue[dict[str, Any]]:
 def _print_outcome(console: Console, number: int, outcome: Outcome) -> None:
     mark = _MARKS.get(outcome.word, "[bold] no verdict ")
     latency = f"{outcome.latency_us / 1000:.1f} ms" if outcome.latency_us is not None else ""
-    alerts = ", ".join(outcome.alerts).replace("_", " ")
+    alerts = ", ".join(alert["kind"] for alert in outcome.alerts).replace("_", " ")
     surprise = "" if outcome.right else f"  [bold]expected {' or '.join(outcome.act.ends)}[/bold]"
     console.print(f"{number:2}  {outcome.act.title:<40}{mark}[/] {latency:>9}  {alerts}{surprise}")
 
 
-def _summary(outcomes: Sequence[Outcome], status: dict[str, Any]) -> dict[str, Any]:
+def _summary(outcomes: Sequence[Outcome], delivery: Delivery) -> dict[str, Any]:
     latencies = sorted(outcome.latency_us for outcome in outcomes if outcome.latency_us is not None)
-    words: dict[str, int] = {}
-    for outcome in outcomes:
-        words[outcome.word] = words.get(outcome.word, 0) + 1
     return {
         "crossings": len(outcomes),
-        "verdicts": words,
-        "alerts_raised": sum(len(outcome.alerts) for outcome in outcomes),
-        "undelivered": status["ledger"]["undelivered"],
+        "verdicts": dict(Counter(outcome.word for outcome in outcomes)),
         "unexpected": sum(not outcome.right for outcome in outcomes),
+        "alerts_raised": len(delivery.raised),
+        "alerts_at_hq_before": len(delivery.before),
+        "alerts_at_hq_after": len(delivery.after),
+        "cbrne_notified": len(delivery.told),
+        "lost": delivery.lost,
+        "doubled": delivery.doubled,
         "latency_us": {"p50": _quantile(latencies, 0.5), "p99": _quantile(latencies, 0.99)},
     }
 
