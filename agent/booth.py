@@ -280,6 +280,7 @@ class Booth:
             ledger_head=known.recorder.head,
             detectors=tuple(self._detector_views(now)),
             own_fault=self._own_fault,
+            link=self._tray.link,
         )
 
     def _detector_views(self, now: float) -> Iterator[DetectorView]:

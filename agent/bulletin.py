@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from failsafe.agent.alerts import utc
 from failsafe.agent.config import BoothTable
@@ -14,7 +16,10 @@ from failsafe.agent.notices import Edition
 from failsafe.agent.page.view import DetectorView, HeaderView
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger, Undelivered
-from failsafe.sync.records import Heartbeat, Moment, PartState
+from failsafe.sync.records import Heartbeat, LinkState, Moment, PartState
+
+# A line that is down is everyday life at a booth; these need somebody.
+_LINK_FAULTS: Final = ("tls-refused", "hq-refuses", "feed-refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Condition:
     ledger_head: str
     detectors: tuple[DetectorView, ...]
     own_fault: bool
+    link: LinkState | None = None  # nobody signs it: shown, never acted on
 
     @property
     def oldest_undelivered_s(self) -> float | None:
@@ -54,6 +60,8 @@ class Condition:
             faults.append(f"The notices cannot be read. {self.mirror_fault.advice}")
         if not self.clock_trusted:
             faults.append("The booth's clock is behind the last time known. Set it, or bring a newer publication.")
+        if self.link is not None and self.link.state in _LINK_FAULTS:
+            faults.append(f"The link: {self.link.detail}")
         if self.own_fault:
             faults.append("The booth met a fault of its own. Telephone the technician; the log names it.")
         return tuple(faults)
@@ -135,6 +143,7 @@ def status(now: Condition, version: str, page: str) -> dict[str, Any]:
             "oldest_s": now.oldest_undelivered_s,
             "head": now.ledger_head,
         },
+        "link": None if now.link is None else msgspec.to_builtins(now.link),
         "detectors": [
             {"name": one.name, "lane": one.lane, "role": one.role, "state": one.state, "advice": one.advice}
             for one in now.detectors

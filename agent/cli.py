@@ -145,6 +145,8 @@ def _print_status(told: Answer) -> None:
     recording = "recording" if ledger["recording"] else "CANNOT RECORD"
     waiting = f"{ledger['undelivered']} undelivered, oldest {_age(ledger['oldest_s'])}"
     table.add_row("ledger", f"{recording}, {waiting}")
+    if told["link"] is not None:
+        table.add_row("link", f"{told['link']['state']}  {told['link'].get('detail', '')}".strip())
     for device in told["detectors"]:
         table.add_row(device["name"], f"{device['state']}  {device['advice']}".strip())
     clock = told["clock"]

@@ -23,10 +23,12 @@ from failsafe.sync.ledger import Ledger, Waiting
 from failsafe.sync.records import (
     ALERTS_FOLDER,
     HEARTBEAT_FILE,
+    LINK_FILE,
     RECEIPTS_FOLDER,
     WANT_FILE,
     Heartbeat,
     HqKeys,
+    LinkState,
     Receipt,
     Want,
     alert_file,
@@ -40,6 +42,7 @@ HEARTBEAT_EVERY_S: Final = 300.0
 _WRITE_WAIT_S: Final = 10.0
 _RECEIPT_LIMIT: Final = 4 * 1024
 _RECEIPT: Final = msgspec.json.Decoder(Receipt)
+_LINK: Final = msgspec.json.Decoder(LinkState)
 
 _log = structlog.get_logger("tray")
 
@@ -86,6 +89,7 @@ class Tray:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="tray", daemon=True)
         self.fault: SyncError | None = None
+        self.link: LinkState | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -144,6 +148,7 @@ class Tray:
     def _look(self, ledger: Ledger) -> None:
         self._make_tray()
         self._tell_want()
+        self.link = self._link_state()
         hq = ledger.hq_keys()
         if hq is None:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
@@ -191,6 +196,13 @@ class Tray:
         if want != self._wanted or not self._out.holds(WANT_FILE):
             self._out.write(WANT_FILE, encode(want))
             self._wanted = want
+
+    def _link_state(self) -> LinkState | None:
+        """How the link says it stands; None where there is no link, or no word of it that can be read."""
+        try:
+            return _LINK.decode(self._in.read(LINK_FILE, _RECEIPT_LIMIT))
+        except (SyncError, msgspec.DecodeError):
+            return None
 
     # --- coming back ---------------------------------------------------------------------------------------------
 
