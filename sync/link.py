@@ -318,7 +318,11 @@ def line_fault(error: BaseException) -> LineDown:
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return LineDown("Headquarters' address is none.", "Correct `url` in [link].")
     if isinstance(error, httpx.RemoteProtocolError):
-        return LineDown("What answers at headquarters' address breaks off, or does not speak HTTP.")
+        # So a TLS 1.3 server turns a client's certificate down when its alert is lost with the connection.
+        return LineDown(
+            "What answers at headquarters' address breaks off, or does not speak HTTP.",
+            "Check `url` in [link]; if it is right, ask headquarters whether this booth's certificate still counts.",
+        )
     return LineDown("The connection to headquarters broke.")
 
 

@@ -324,7 +324,8 @@ class Refresher:
             else:
                 file = self._partial / _partial_name(found.targets[name])
                 self._spool.write(name, _pieces(file))
-                file.unlink()
+                for done in (file, file.with_name(f"{file.name}.etag")):
+                    done.unlink(missing_ok=True)
             self._remember(name)
         self._kept_before = found.names()
         return Brought(len(lacking) + len(changed), size, delivery.prune(self._spool, kept))

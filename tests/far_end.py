@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from tests import publishing, sending
 class FarEnd:
     """Headquarters with one booth enrolled, and its server on a free port of loopback.
 
-    `requests` are the (method, path, answered status) of all requests; `instead`, an ASGI application that takes the
-    door's place while it is set.
+    `requests` are the (method, path, answered status) of all requests, `sent` the bytes of bodies by path; `instead`
+    is an ASGI application that takes the door's place while it is set.
     """
 
     def __init__(self, folder: Path, *, serial: int = 1) -> None:
@@ -44,6 +45,7 @@ class FarEnd:
         self.door = Door(self.desk, self.hq.public, publishing.now).app()
         self.instead: ASGIApp | None = None
         self.requests: list[tuple[str, str, int]] = []
+        self.sent: Counter[str] = Counter()
         self.folder = folder
 
     def settings(self, url: str, **changes) -> Settings:
@@ -73,6 +75,7 @@ class FarEnd:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.requests.append((scope["method"], scope["path"], message["status"]))
+            self.sent[scope["path"]] += len(message.get("body", b""))
             await send(message)
 
         await (self.instead or self.door)(scope, receive, noted)
@@ -104,11 +107,11 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp, context: ssl.SSLContext) -> Iterator[int]:
+def serving(app: ASGIApp, context: ssl.SSLContext, port: int = 0) -> Iterator[int]:
     """An HTTPS server in a thread, until the end of the context; its port."""
     config = uvicorn.Config(
         app,
-        port=0,
+        port=port,
         http=BoothProtocol,
         log_config=None,
         lifespan="off",

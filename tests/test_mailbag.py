@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from failsafe.agent.cli import failsafe
 from failsafe.sync import courier, mailbag
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError
 from failsafe.sync.mailbag import Exported, Mail, export_folder, read_mail, write_receipts
@@ -230,3 +232,19 @@ def test_a_link_in_place_of_the_receipts_is_refused(far: FarEnd, stick: Path, tm
     with pytest.raises(Malformed):
         write_receipts(stick, [receipt(far.booth.entries[0].body.id)])
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_commands_of_a_booth(far: FarEnd, stick: Path, tmp_path: Path):
+    far.fill(2)
+    config = tmp_path / "booth.toml"
+    config.write_text(
+        '[booth]\nid = "ZZ-ONE"\ncountry = "ZZ"\ncrossing_point = "Invented Gate"\n'
+        f'[folders]\nspool = "{tmp_path / "spool"}"\n[[lanes]]\nname = "1"\nradiation = "none"\n'
+    )
+    done = CliRunner().invoke(failsafe, ["courier", "export", "--config", str(config), str(stick)])
+    assert done.exit_code == 0 and "2 new alerts" in done.output
+    mail, _ = read(stick)
+    write_receipts(stick, far.desk.take([one.envelope for one in mail], publishing.now()).receipts)
+    done = CliRunner().invoke(failsafe, ["courier", "import", "--config", str(config), str(stick)])
+    assert done.exit_code == 0 and "2 files" in done.output
+    assert len(far.spool_in.names("receipts/")) == 2
