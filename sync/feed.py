@@ -6,7 +6,8 @@ content key. A snapshot builds the feed from nothing, a delta goes from `base_se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,7 +51,7 @@ class Change:
     count: int
     removed: int
     signed_at: float  # UTC seconds since 1970, of the trusted timestamp
-    operations: Sequence[Operation]
+    operations: Iterable[Operation]
     metadata: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -62,7 +63,28 @@ def encode_payload(header: PayloadHeader, operations: Iterable[Operation], key: 
     return seal.encrypt_content(packed, key, *_place(header.feed, header.lineage, header.serial, header.base_serial))
 
 
-def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> list[Operation]:
+class Operations:
+    """The operations of one or more payloads, decoded as they are asked for.
+
+    A million notices as objects would be gigabytes; as lines they are what was unpacked. Every line has been decoded
+    once before, so iterating raises nothing.
+    """
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[Operation]:
+        for part in self._parts:
+            yield from map(_OPERATION.decode, io.BytesIO(part))
+
+    def __len__(self) -> int:
+        return sum(part.count(b"\n") for part in self._parts)
+
+    def __add__(self, other: Operations) -> Operations:
+        return Operations(*self._parts, *other._parts)
+
+
+def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> Operations:
     """The operations of a payload that `head` names.
 
     Raises:
@@ -74,10 +96,12 @@ def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> list
         plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_PLAIN_BYTES)
     except zstandard.ZstdError as error:
         raise Truncated("A payload does not unpack.") from error
+    first, _, lines = plain.partition(b"\n")
+    operations = Operations(lines)
     try:
-        first, *lines = plain.removesuffix(b"\n").split(b"\n")
         header = _HEADER.decode(first)
-        operations = [_OPERATION.decode(line) for line in lines]
+        for _ in operations:
+            pass
     except msgspec.DecodeError as error:  # its text may quote a notice: it is not repeated here
         raise Malformed(f"A payload of feed {head.feed} has a line this version does not read.") from error
     named = (header.feed, header.lineage, header.serial, header.base_serial)

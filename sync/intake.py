@@ -15,9 +15,9 @@ from typing import Final
 from failsafe.sync import feed as feeds
 from failsafe.sync import trust
 from failsafe.sync.errors import Missing, NotForThisBooth
-from failsafe.sync.feed import Change, Floor
+from failsafe.sync.feed import Change, Floor, Operations
 from failsafe.sync.mirror import Derive, Mirror
-from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys, Operation, Payload, key_file
+from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys, Payload, key_file
 from failsafe.sync.seal import SealSecret, content_key_digest
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import Publication
@@ -96,7 +96,7 @@ def _change(
     if not payloads:
         return None
     key = _content_key(spool, head, reader)
-    operations: list[Operation] = []
+    operations = Operations()
     for payload in payloads:
         operations += feeds.decode_payload(publication.payload(payload), payload, head, key)
     return _as_change(head, payloads, operations, publication)
@@ -114,9 +114,7 @@ def _content_key(spool: Spool, head: Head, reader: Reader) -> bytes:
     return key
 
 
-def _as_change(
-    head: Head, payloads: Sequence[Payload], operations: Sequence[Operation], publication: Publication
-) -> Change:
+def _as_change(head: Head, payloads: Sequence[Payload], operations: Operations, publication: Publication) -> Change:
     """One change for the whole chain, so that it is applied in one transaction."""
     return Change(
         feed=head.feed,
