@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.sync.delivery import METADATA_LIMIT
 from failsafe.sync.courier import Carried, import_folder
+from failsafe.sync.delivery import METADATA_LIMIT
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
 from failsafe.sync.records import Welcome, encode
 from failsafe.sync.spool import Spool
