@@ -92,7 +92,8 @@ def test_a_full_disk_stops_whom_it_must_and_forgets_no_alert(booth: Journey) -> 
     hit = booth.meet_wanted()
     assert (hit["word"], hit["recorded"]) == ("STOP", False)
     assert "TELEPHONE_CCC" in hit["actions"] and NOT_RECORDED in hit["notes"]
-    assert hit["alerts"] == [{"kind": "notice_hit", "urgency": "urgent"}]
+    (alert,) = hit["alerts"]
+    assert (alert["kind"], alert["urgency"]) == ("notice_hit", "urgent")
     view = booth.page.await_view(lambda view: not view["header"]["recording"], "NOT RECORDED")
     assert view["lanes"][0]["verdict"]["recorded"] is False
     assert any("Free space" in fault for fault in view["header"]["faults"])
@@ -115,6 +116,7 @@ def test_a_full_disk_stops_whom_it_must_and_forgets_no_alert(booth: Journey) -> 
     assert after.alerts[: len(before.alerts)] == before.alerts
     told_of = Counter(alert.crossing for alert in after.alerts)
     assert told_of[hit["crossing"]] == told_of[second["crossing"]] == 1
+    assert [kept.id for kept in after.alerts].count(alert["id"]) == 1
     assert set(told_of.values()) == {1} and first["crossing"] not in told_of
     assert booth.told()["faults"] == []
 

@@ -349,4 +349,4 @@ def test_two_of_two_signatures_are_believed(
 def test_every_refusal_has_a_word_and_advice_of_its_own() -> None:
     """The tests above tell refusals apart by their words; that works only while no two share one."""
     kinds = BytesRefused.__subclasses__()
-    assert len({kind.reason for kind in kinds}) == len({kind.usual_advice for kind in kinds}) == len(kinds) == 9
+    assert len({kind.reason for kind in kinds}) == len({kind.usual_advice for kind in kinds}) == len(kinds) > 8
