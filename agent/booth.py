@@ -50,7 +50,8 @@ from failsafe.sync.records import Heartbeat, Want
 TICK_S: Final = 0.25
 SHOW_EVERY_S: Final = 0.2
 STANDSTILL_S: Final = 3.0
-_QUEUE_PLACES: Final = 10_000
+# A document waits behind what is queued: few places, so that a flood is held back in its own line's thread.
+_QUEUE_PLACES: Final = 256
 
 _log = structlog.get_logger("booth")
 

@@ -22,6 +22,7 @@ from failsafe.agent import names
 from failsafe.agent.config import Configuration
 from failsafe.agent.index import Index
 from failsafe.agent.keys import BoothKeys
+from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
 from failsafe.sync.errors import Missing, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.feed import Floor
@@ -92,6 +93,7 @@ class Notices:
         self._stopping = threading.Event()
         self._broken = threading.Event()
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
+        self._said = ""
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
@@ -134,6 +136,7 @@ class Notices:
 
     def _run(self) -> None:
         seen: object = None
+        tried: object = None
         tried_at = float("-inf")
         while not self._stopping.is_set():
             try:
@@ -143,10 +146,12 @@ class Notices:
                 shown = self._shown()
                 now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
                 if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
-                    seen, tried_at = shown, now
+                    if shown != tried:
+                        self._said = ""
+                    seen, tried, tried_at = shown, shown, now
                     self._take()
             except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
-                _log.exception("intake met a fault of its own")
+                _log.error("intake met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
                 self._worth_another_try = True
                 self._deliver(News(refusal=StoreBroken(f"The intake met {type(error).__name__}.")))
             self._stopping.wait(LOOK_EVERY_S)
@@ -170,10 +175,13 @@ class Notices:
             self._broken.set()  # looked at again at once, and the publication taken anew
         except SyncError as error:
             self._worth_another_try = isinstance(error, StoreBroken | Missing)
-            _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
+            if str(error) != self._said:  # a disk that stays broken is tried again and again, and said once
+                _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
+            self._said = str(error)
             self._deliver(News(refusal=error))
         else:
             self._worth_another_try = False
+            self._said = ""
             if taken.floors:
                 _log.info("notices taken", serials={name: floor.serial for name, floor in taken.floors.items()})
             self._deliver(News(edition=edition, taken=taken))

@@ -266,7 +266,6 @@ def test_both_lines_flood_one_after_the_other(flooded: Journey) -> None:
     flooded.verdicts_go_on()
 
 
-@pytest.mark.xfail(strict=True, reason="the booth queues 10,000 readings, and a document waits behind all of them")
 def test_a_hit_does_not_wait_behind_a_flood(flooded: Journey) -> None:
     """What lies between a document and its verdict is bounded by what the booth lets queue, not by the flood."""
     for _ in range(200):  # crossings still kept make each of the portal's lines dear
