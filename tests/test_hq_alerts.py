@@ -1,0 +1,61 @@
+"""`failsafe-hq alerts`: what the command centre holds, for a terminal and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from failsafe.hq.cli import main
+from tests.publishing import Desk as Headquarters
+from tests.sending import AT, Booth, open_desk
+
+
+@pytest.fixture
+def hq(tmp_path: Path) -> Headquarters:
+    return Headquarters(tmp_path / "hq")
+
+
+def listed(hq: Headquarters, *words: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(hq.home), "alerts", *words])
+
+
+@pytest.fixture
+def booth(hq: Headquarters, tmp_path: Path) -> Booth:
+    made = Booth(hq, tmp_path)
+    desk = open_desk(hq)
+    routine = made.seal(made.alert(surname="ZORVEKARIO"))
+    urgent = made.seal(made.alert(urgent=True, surname="EXAMPLOV", tier="rn"))
+    desk.take([routine, urgent, made.seal(made.health())], AT)
+    desk.close()
+    return made
+
+
+def test_no_alert_is_an_empty_list_and_not_an_error(hq: Headquarters) -> None:
+    result = listed(hq)
+    assert result.exit_code == 0 and result.stdout == "" and "0 of 0 alerts" in result.stderr
+
+
+def test_the_urgent_stand_first_and_the_table_names_nobody(hq: Headquarters, booth: Booth) -> None:
+    result = listed(hq)
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    assert "urgent" in lines[0] and "routine" in lines[1]
+    assert booth.name in lines[0] and "whole" in lines[0]
+    assert "EXAMPLOV" not in result.stdout and "ZORVEKARIO" not in result.stdout
+
+
+def test_programs_get_one_object_a_line(hq: Headquarters, booth: Booth) -> None:
+    lines = [json.loads(line) for line in listed(hq, "--json").stdout.splitlines()]
+    assert [line["alert"]["id"] for line in lines] == [booth.entries[1].body.id, booth.entries[0].body.id]
+    assert lines[0]["alert"]["person"]["surname"] == "EXAMPLOV"
+    assert [line["sequence"] for line in lines] == [2, 1]
+
+
+def test_search_and_limit(hq: Headquarters, booth: Booth) -> None:
+    found = [json.loads(line) for line in listed(hq, "--json", "--search", "zorvekario").stdout.splitlines()]
+    assert [line["alert"]["id"] for line in found] == [booth.entries[0].body.id]
+    assert len(listed(hq, "--limit", "1").stdout.splitlines()) == 1
+    assert listed(hq, "--limit", "0").exit_code == 2
