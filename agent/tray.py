@@ -154,7 +154,7 @@ class Tray:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
         self._take_receipts(ledger, hq)
         waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
-        there = set(self._out.names(ALERTS_FOLDER))
+        there = set(self._out.names(f"{ALERTS_FOLDER}/"))
         for name in sorted(there - waiting.keys()):
             self._out.remove(name)
         for name in sorted(waiting.keys() - there):
@@ -209,8 +209,9 @@ class Tray:
     def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> None:
         if not self._root.joinpath("in").is_dir():
             return
-        waiting = {one.id for one in ledger.waiting()}
-        for name in self._in.names(RECEIPTS_FOLDER):
+        names = self._in.names(f"{RECEIPTS_FOLDER}/")  # with the slash: the feed's folders are not walked for them
+        waiting = {one.id for one in ledger.waiting()} if names else set()
+        for name in names:
             entry_id = name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json")
             if entry_id in waiting and receipt_file(entry_id) == name:
                 self._take_receipt(name, entry_id, ledger, hq)

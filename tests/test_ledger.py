@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from failsafe.sync import ledger as ledgers
 from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, WrongKey
 from failsafe.sync.feed import Floor
 from failsafe.sync.ledger import NOTHING, ClockMark, Ledger, Undelivered, Waiting, higher
@@ -32,6 +34,7 @@ from failsafe.sync.records import (
     SearchLine,
     encode,
 )
+from failsafe.sync.store import Migrations, Store
 
 KEY = bytes(range(64, 96))
 PLACE = Place(booth="ZZ-TEST-1", country="ZZ", crossing_point="Quillbridge", lane="L1")
@@ -231,6 +234,35 @@ def test_the_most_urgent_wait_first_then_the_oldest(ledger: Ledger) -> None:
         Waiting("alert-2", "routine", 3, False),
         Waiting("health-9", "routine", 5, False),
     ]
+
+
+def test_what_waits_is_read_without_opening_a_row(ledger: Ledger) -> None:
+    """A booth that was cut off for a night reads this list with each alert; its rows hold kilobytes each."""
+    (plan,) = {
+        detail
+        for *_, detail in ledger._store.rows(
+            "EXPLAIN QUERY PLAN SELECT id, urgency, in_chain, sealed IS NOT NULL FROM delivery"
+            " WHERE receipt IS NULL ORDER BY urgency DESC, number"
+        )
+        if "delivery" in detail
+    }
+    assert "COVERING INDEX delivery_waiting" in plan
+
+
+def test_a_ledger_from_before_that_index_tells_the_same(path: Path) -> None:
+    before = Migrations("ledger")
+    for step in (ledgers.first_tables, ledgers.keys_of_headquarters):
+        before()(step)
+    with closing(Store.open(path, KEY, ledgers.SETTINGS, before)) as store:
+        for number, sequence in ((1, 1), (3, 2)):
+            values = (number, f"alert-{number}", sequence)
+            store.run("INSERT INTO record VALUES (?, 'alert', ?, ?, x'00', x'00')", values)
+            store.run(
+                "INSERT INTO delivery (number, id, urgency, wall) VALUES (?, ?, 'routine', '')",
+                (number, f"alert-{number}"),
+            )
+    with Ledger.open(path, KEY) as ledger:
+        assert [(one.id, one.sequence) for one in ledger.waiting()] == [("alert-1", 1), ("alert-3", 2)]
 
 
 def test_headquarters_keys_are_kept_and_the_newest_count(ledger: Ledger) -> None:
