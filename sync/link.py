@@ -323,7 +323,10 @@ def line_fault(error: BaseException) -> LineDown:
             "What answers at headquarters' address breaks off, or does not speak HTTP.",
             "Check `url` in [link]; if it is right, ask headquarters whether this booth's certificate still counts.",
         )
-    return LineDown("The connection to headquarters broke.")
+    return LineDown(  # and so too, when the connection is torn down before the alert was read
+        "The connection to headquarters broke.",
+        "Check cable and modem; if it breaks each time, ask headquarters whether this booth's certificate still counts.",
+    )
 
 
 def _not_believed(code: int) -> TlsRefused:

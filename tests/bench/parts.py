@@ -274,7 +274,9 @@ def slices(lines: Sequence[str]) -> dict[str, str] | None:
     surname, _, given = first[5:].partition("<<")
     covered = second[:10] + second[13:20] + second[21:43]
     checked = ((second[:9], second[9]), (second[13:19], second[19]), (second[21:27], second[27]), (covered, second[43]))
-    if any(str(_check(part)) != digit for part, digit in checked):
+    optional, digit = second[28:42], second[42]
+    bare = digit == "<" and not optional.strip("<")  # an empty field needs no digit
+    if any(str(_check(part)) != digit for part, digit in checked) or not (bare or str(_check(optional)) == digit):
         return None
     return {
         "surname": surname.replace("<", " ").strip(),
