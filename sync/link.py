@@ -325,7 +325,7 @@ def line_fault(error: BaseException) -> LineDown:
         )
     return LineDown(  # and so too, when the connection is torn down before the alert was read
         "The connection to headquarters broke.",
-        "Check cable and modem; if it breaks each time, ask headquarters whether this booth's certificate still counts.",
+        "Check cable and modem; if it always breaks, ask headquarters whether this booth's certificate still counts.",
     )
 
 
