@@ -100,7 +100,7 @@ def lasting_folder() -> Path | None:
     return place if os.access(place, os.W_OK) else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """For the page: the bench may run beside a working core."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -127,7 +127,7 @@ class _Run:
     """One size: a station is set up, taken through its day, and ended by the caller's stack."""
 
     def __init__(self, folder: Path, size: int, crossings: int, step: Callable[[str], None], stack: ExitStack) -> None:
-        self.station = Station(folder, _free_port(), Windows(before_s=0.5, after_s=1.0))
+        self.station = Station(folder, free_port(), Windows(before_s=0.5, after_s=1.0))
         self.timings = Timings()
         self._arrivals: Iterator[Zone] = iter(())
         self._size = size

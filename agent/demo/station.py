@@ -181,8 +181,8 @@ class Timings:
     alerts: list[float] = field(default_factory=list)
     words: Counter[str] = field(default_factory=Counter)
 
-    def cross(self, pty: Pty, ear: Ear, zone: Zone) -> None:
-        """One traveller: everything but the last byte, then the last byte, then the verdict."""
+    def cross(self, pty: Pty, ear: Ear, zone: Zone) -> tuple[float, Told]:
+        """One traveller: everything but the last byte, then the last byte; the verdict and when it was heard."""
         frame = zone_frame(zone)
         pty.write(frame[:-1])
         time.sleep(_LAST_BYTE_AFTER_S)
@@ -193,6 +193,7 @@ class Timings:
         self.verdicts.append((heard_at - written_at) * 1e3)
         if verdict["alerts"] and verdict["recorded"]:  # a recorded verdict is told after its commit
             self.alerts.append((heard_at - written_at) * 1e3)
+        return heard_at, verdict
 
 
 def _now() -> float:

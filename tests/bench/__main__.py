@@ -1,4 +1,4 @@
-"""`make bench`: the booth as `failsafe bench` measures it, its parts beside their rivals, and headquarters.
+"""`make bench`: the booth as `failsafe bench` measures it, its parts beside their rivals, headquarters, and the line.
 
 Rows go to standard output, one JSON object a line as they are measured; progress and one table to standard error.
 """
@@ -16,21 +16,33 @@ from rich.progress import Progress
 
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
-from tests.bench import headquarters, parts
+from tests.bench import headquarters, hq_ingest, journey, line, parts
 from tests.bench.crowd import gather
 
+INGESTED = 4  # times the backlog
+STEPS_ONCE = 4
+STEPS_A_SIZE = 2
 
-def measure(sizes: Sequence[int], crossings: int, step: Callable[[str], None]) -> Iterator[Figure]:
-    """Every figure at every size; `step` is told what is measured next."""
+
+def measure(sizes: Sequence[int], crossings: int, alerts: int, step: Callable[[str], None]) -> Iterator[Figure]:
+    """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
     yield from bench.measure(sizes, crossings, gather, step=step)
-    with _folder() as folder:
-        step("ledger and zones")
-        yield from parts.figures_without_size(Path(folder))
+    once: tuple[tuple[str, Callable[[Path], Iterator[Figure]]], ...] = (
+        ("ledger and zones", parts.figures_without_size),
+        ("alerts on their way to the command centre", lambda place: journey.figures(place, min(sizes), crossings)),
+        ("the line", lambda place: line.figures(place, alerts)),
+        ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
+    )
+    for what, figures in once:
+        with _folder() as folder:
+            step(what)
+            yield from figures(Path(folder))
+    yield from bench.load("load_of_the_line")
     for size in sizes:
-        for part, figures in (("mirror and matching", parts.figures), ("headquarters", headquarters.figures)):
+        for part, sized in (("mirror and matching", parts.figures), ("headquarters", headquarters.figures)):
             with _folder() as folder:
                 step(f"{size} notices: {part}")
-                yield from figures(Path(folder), size)
+                yield from sized(Path(folder), size)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -42,13 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     options.add_argument("--persons", type=int, action="append", help="Size of the notice base; may be repeated.")
     options.add_argument("--crossings", type=int, default=bench.CROSSINGS, help="Travellers at each size.")
+    options.add_argument("--alerts", type=int, default=line.ALERTS, help="Alerts of a backlog.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     console = bench.standard_error()
     rows = []
     with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("", total=len(sizes) * (bench.STEPS + 2) + 1)
-        for row in measure(sizes, chosen.crossings, lambda what: progress.update(bar, description=what, advance=1)):
+        bar = progress.add_task("", total=len(sizes) * (bench.STEPS + STEPS_A_SIZE) + STEPS_ONCE)
+
+        def step(what: str) -> None:
+            progress.update(bar, description=what, advance=1)
+
+        for row in measure(sizes, chosen.crossings, chosen.alerts, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))

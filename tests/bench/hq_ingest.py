@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from failsafe.agent.figures import Figure, Rival, figure
 from failsafe.hq.desk import Desk
 from failsafe.hq.desk_tables import DESK_FILE, open_file, open_register
 from failsafe.sync import envelope
-from failsafe.sync.records import Envelope
+from failsafe.sync.outbox import BATCH
+from failsafe.sync.records import Envelope, Receipt, encode
 from tests.bench.parts import timed
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, REGISTER_FILE, Booth
 
-BATCHES = ((1, 200), (50, 4000))
+ALERTS = 4_000
+ONE_BY_ONE = 20  # so many times fewer alerts come one by one than in full batches
 
 
-def figures(folder: Path) -> Iterator[Figure]:
-    """Alerts in a second for each size of batch, beside the desk without its database, and the list's time."""
+def figures(folder: Path, alerts: int = ALERTS) -> Iterator[Figure]:
+    """Alerts in a second for each size of batch, beside the bare path, and the list's time."""
     hq = Headquarters(folder / "hq")
     booth = Booth(hq, folder)
     with_files = Desk(open_file(hq.home / DESK_FILE), hq.keys, open_register(hq.home / REGISTER_FILE))
-    for size, number in BATCHES:
+    for size, number in ((1, max(1, alerts // ONE_BY_ONE)), (BATCH, alerts)):
         sent = [booth.seal(booth.alert(tier="rn" if each % 50 == 0 else "red")) for each in range(number)]
         took_s = timed(lambda: _take(with_files, sent, size, AT))  # noqa: B023 - called at once
         opened_s = timed(lambda: _open(hq, booth, sent))  # noqa: B023 - called at once
-        rate = Rival("opening and checking them alone", number / opened_s)
-        yield from figure(f"hq_ingest_batches_of_{size}", number / took_s, "alerts/s", number, rate)
+        bare_s = timed(lambda: _bare(hq, booth, sent, size, folder / f"bare-{size}.sqlite"))  # noqa: B023 - called at once
+        rates = (
+            Rival("opened, checked, receipted and inserted in plain sqlite3", number / bare_s),
+            Rival("opened and checked alone", number / opened_s),
+        )
+        yield from figure(f"hq_ingest_batches_of_{size}", number / took_s, "alerts/s", number, *rates)
         again_s = timed(lambda: _take(with_files, sent, size, AT))  # noqa: B023 - called at once
         once = Rival("the first time", number / took_s)
         yield from figure(f"hq_ingest_again_batches_of_{size}", number / again_s, "alerts/s", number, once)
@@ -43,6 +51,23 @@ def _take(desk: Desk, sent: Sequence[Envelope], size: int, now: dt.datetime) -> 
     for start in range(0, len(sent), size):
         answer = desk.take(sent[start : start + size], now)
         assert not answer.refused
+
+
+def _bare(hq: Headquarters, booth: Booth, sent: Sequence[Envelope], size: int, file: Path) -> None:
+    """The least that may be called ingest: each batch one transaction of one table, on the disk when it ends."""
+    secret, receipting = hq.keys.seal_secret(), hq.keys.receipt_secret()
+    with closing(sqlite3.connect(file, isolation_level=None)) as rows:
+        for setting in ("journal_mode = WAL", "synchronous = FULL"):
+            rows.execute(f"PRAGMA {setting}")
+        rows.execute("CREATE TABLE entry (id TEXT PRIMARY KEY, entry BLOB NOT NULL, receipt BLOB NOT NULL) STRICT")
+        for start in range(0, len(sent), size):
+            rows.execute("BEGIN IMMEDIATE")
+            for one in sent[start : start + size]:
+                entry = envelope.open_entry(one, secret, booth.enrolment.signing)
+                receipt = Receipt(id=one.id, booth=one.booth, digest=entry.digest(), received_at=str(AT))
+                signed = envelope.sign_receipt(receipt, receipting)
+                rows.execute("INSERT INTO entry VALUES (?, ?, ?)", (one.id, encode(entry), encode(signed)))
+            rows.execute("COMMIT")
 
 
 def _open(hq: Headquarters, booth: Booth, sent: Sequence[Envelope]) -> None:
