@@ -106,7 +106,7 @@ class Delivery:
 
 def play(*, once: bool, as_json: bool, port: int) -> int:
     """Set everything up and play the script; 0 if every word was right and no alert was lost or doubled."""
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a way out that clears up behind itself
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="failsafe-demo-")))
