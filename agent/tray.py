@@ -147,20 +147,29 @@ class Tray:
 
     def _look(self, ledger: Ledger) -> None:
         self._make_tray()
-        self._tell_want()
         self.link = self._link_state()
+        waiting, there = self._tidy(ledger)
+        self._tell_want()
         hq = ledger.hq_keys()
         if hq is None:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
-        self._take_receipts(ledger, hq)
-        waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
-        there = set(self._out.names(f"{ALERTS_FOLDER}/"))
-        for name in sorted(there - waiting.keys()):
-            self._out.remove(name)
+        if self._take_receipts(ledger, hq):
+            waiting, there = self._tidy(ledger)
         for name in sorted(waiting.keys() - there):
             if self._stopping:
                 return
             self._lay_out(name, waiting[name], ledger, hq)
+
+    def _tidy(self, ledger: Ledger) -> tuple[dict[str, Waiting], set[str]]:
+        """What waits by the name it has in the tray, and which of it lies there; what else lies among it goes.
+
+        Before anything is written: a stranger's file may have used up the quota that this would need.
+        """
+        waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
+        there = set(self._out.names(f"{ALERTS_FOLDER}/"))
+        for name in sorted(there - waiting.keys()):
+            self._out.remove(name)
+        return waiting, there & waiting.keys()
 
     def _make_tray(self) -> None:
         try:
@@ -206,15 +215,17 @@ class Tray:
 
     # --- coming back ---------------------------------------------------------------------------------------------
 
-    def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> None:
+    def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> bool:
+        """Take the receipts that lie in the spool; whether there were any for what waits, good or not."""
         if not self._root.joinpath("in").is_dir():
-            return
+            return False
         names = self._in.names(f"{RECEIPTS_FOLDER}/")  # with the slash: the feed's folders are not walked for them
         waiting = {one.id for one in ledger.waiting()} if names else set()
-        for name in names:
-            entry_id = name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json")
-            if entry_id in waiting and receipt_file(entry_id) == name:
-                self._take_receipt(name, entry_id, ledger, hq)
+        ids = {name: name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json") for name in names}
+        awaited = [name for name in names if ids[name] in waiting and receipt_file(ids[name]) == name]
+        for name in awaited:
+            self._take_receipt(name, ids[name], ledger, hq)
+        return bool(awaited)
 
     def _take_receipt(self, name: str, entry_id: str, ledger: Ledger, hq: HqKeys) -> None:
         receipt = None

@@ -33,6 +33,7 @@ from failsafe.sync.records import (
     receipt_file,
 )
 from failsafe.sync.seal import SealSecret
+from failsafe.sync.spool import MAX_BYTES
 
 KEY = secrets.token_bytes(32)
 SIGNING = secrets.token_bytes(32)
@@ -240,6 +241,21 @@ def test_a_foreign_file_in_the_tray_is_taken_away(booth: Booth) -> None:
     until(lambda: len(booth.files) == 1)
     (booth.folder / "spool" / "out" / "alerts" / "left-over.json").write_text("{}")
     until(lambda: len(booth.files) == 1 and booth.files[0].name.startswith("0-"))
+
+
+def test_a_foreign_file_that_fills_the_tray_stops_neither_alerts_nor_the_word_to_the_link(booth: Booth) -> None:
+    """Larger than the folder's quota (a file with holes): until it is gone, nothing else could be written."""
+    booth.tray.stop()
+    foreign = booth.folder / "spool" / "out" / "alerts" / f"0-000000000009-{entry_id(9)}.json"
+    foreign.parent.mkdir(parents=True, exist_ok=True)
+    with foreign.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    (booth.folder / "spool" / "out" / "want.json").unlink(missing_ok=True)
+    booth.tray = booth.enrolled().make_tray()
+    booth.record(alert(1))
+    until(lambda: [file.name for file in booth.files] == [f"0-000000000001-{entry_id(1)}.json"])
+    until(lambda: (booth.folder / "spool" / "out" / "want.json").exists())
+    until(lambda: booth.tray.fault is None)
 
 
 def test_a_heartbeat_says_what_the_ledger_holds(booth: Booth) -> None:
