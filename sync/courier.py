@@ -97,8 +97,7 @@ def import_folder(
     stick = Spool(source)
     load = _survey(source, stick, spool, booth)
     with delivery.alone(spool):
-        _add_receipts(load, source, stick, spool, booth, out)
-        _check_whole(load)
+        _check_whole(load, has_receipts=_add_receipts(load, source, stick, spool, booth, out))
         spool.sweep()
         delivery.make_room(spool, load.files, load.bytes)
         return _copy(stick, spool, load, progress or (lambda done, total: None))
@@ -146,29 +145,33 @@ def _survey(source: Path, stick: Spool, spool: Spool, booth: str) -> _Load:
     return load
 
 
-def _check_whole(load: _Load) -> None:
-    """A publication has a timestamp; a welcome file or receipts may come alone."""
+def _check_whole(load: _Load, *, has_receipts: bool) -> None:
+    """A publication has a timestamp; a welcome file or receipts may come alone, also receipts nobody waits for."""
     of_publications = [name for name in load.files if name != WELCOME_FILE and not name.startswith(RECEIPTS_FOLDER)]
-    if TIMESTAMP not in load.files and (of_publications or not load.files):
+    if TIMESTAMP not in load.files and (of_publications or not (load.files or has_receipts)):
         raise Missing("There is no whole publication in this folder.", _NOTHING_HERE)
 
 
-def _add_receipts(load: _Load, source: Path, stick: Spool, spool: Spool, booth: str, out: Spool | None) -> None:
+def _add_receipts(load: _Load, source: Path, stick: Spool, spool: Spool, booth: str, out: Spool | None) -> bool:
     """The receipts for what waits in `out`; asked for by name, so that nothing else on a stick is looked at.
 
     Receipts in the spool whose envelope is gone have done their work and go too: without a link nobody else may.
+
+    Returns:
+        Whether headquarters has put receipts on this stick at all; they may all have been taken by now.
     """
     if out is None or not out.root.is_dir():
-        return
+        return False
     ids = {one.id for name in out.names(f"{ALERTS_FOLDER}/") if (one := waiting(name)) is not None}
     for name in spool.names(f"{RECEIPTS_FOLDER}/"):
         if name.rpartition("/")[2].removesuffix(".json") not in ids:
             spool.remove(name)
     if not _is_folder(source / RECEIPTS_FOLDER):
-        return
+        return False
     for name in map(receipt_file, sorted(ids)):
         if _is_own_receipt(stick, name, booth):
             _take(load, spool, name, name, stick.size(name), RECEIPT_LIMIT)
+    return True
 
 
 def _is_own_receipt(stick: Spool, name: str, booth: str) -> bool:

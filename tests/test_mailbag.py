@@ -187,6 +187,15 @@ def test_a_whole_round_by_stick(far: FarEnd, stick: Path):
         assert held.digest == entry.digest() and far.out.holds(name)
 
 
+def test_a_stick_whose_receipts_have_all_been_taken_is_no_fault(far: FarEnd, stick: Path):
+    """It was brought twice, or a line was there meanwhile: nothing is missing, so nothing is said to be."""
+    stick.mkdir()
+    write_receipts(stick, [receipt("00000000-0000-0000-0000-000000000001")])
+    assert courier.import_folder(stick, far.spool_in, "ZZ-ONE", out=far.out) == courier.Carried()
+    with pytest.raises(Missing):  # without a tray no receipts are looked for, and there is nothing else
+        courier.import_folder(stick, far.spool_in, "ZZ-ONE")
+
+
 def test_only_receipts_for_what_waits_are_taken(far: FarEnd, stick: Path, tmp_path: Path):
     far.fill(5)
     ids = [entry.body.id for entry in far.booth.entries]
