@@ -391,10 +391,10 @@ class Journey(House):
             )
 
 
-def await_true(holds: Callable[[], bool], what: str) -> None:
+def await_true(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Return once `holds`; what a process of its own does can only be asked for again and again."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not holds():
         if time.monotonic() > deadline:
-            raise DemoFailed(f"In {PATIENCE_S} s there came no sign of {what}.")
+            raise DemoFailed(f"In {patience_s} s there came no sign of {what}.")
         time.sleep(LOOK_AGAIN_S)

@@ -38,6 +38,13 @@ def test_the_demonstration_ends_with_every_word_right() -> None:
     assert 0 < summary["latency_us"]["p50"] <= summary["latency_us"]["p99"]
     for act in ACTS:
         assert act.title in told
+    # What programs may rely on, by name.
+    assert summary.keys() >= {"crossings", "verdicts", "alerts_raised", "alerts_at_hq_before", "alerts_at_hq_after"}
+    assert summary.keys() >= {"cbrne_notified", "lost", "doubled", "latency_us"}
+    assert (summary["lost"], summary["doubled"]) == (0, 0)
+    assert summary["alerts_at_hq_after"] == summary["alerts_raised"]
+    assert 0 < summary["alerts_at_hq_before"] < summary["alerts_raised"], "the line was cut for the second third"
+    assert 0 < summary["cbrne_notified"] <= summary["alerts_raised"]
 
 
 def test_a_demonstration_that_is_ended_early_clears_up_behind_itself(tmp_path: Path) -> None:
