@@ -124,6 +124,11 @@ class Standing:
         self._faults[activity] = error
         self._settle()
 
+    def blocked(self, activity: str, error: SyncError) -> None:
+        """It went wrong, and nothing else is tried until it is mended: what had failed before is not what to mend."""
+        self._faults = {activity: error}
+        self._settle()
+
     def state(self) -> LinkState:
         """How the link stands now."""
         return msgspec.structs.replace(self._state, last_contact=self._contact)

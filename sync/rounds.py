@@ -88,7 +88,7 @@ class Link:
             welcome = read_welcome(self._settings)
             context = tls_context(self._settings, welcome)
         except SyncError as error:
-            self.standing.fault("welcome", error)
+            self.standing.blocked("welcome", error)
             await asyncio.sleep(_LOOK_AGAIN_S)
             return
         self.standing.idle("welcome")

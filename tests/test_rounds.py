@@ -436,6 +436,20 @@ def test_the_link_waits_for_a_welcome_file_and_takes_a_new_one(far: FarEnd):
         linking(far, url, test)
 
 
+def test_a_welcome_file_that_goes_missing_is_said_although_the_line_was_down_before(far: FarEnd):
+    """Whoever reads of cable and modem then looks in the wrong place."""
+    with far.served() as url:
+        pass  # nobody answers there any more
+
+    async def test(link: Link) -> None:
+        await until(lambda: far.spool_in.holds("link.json") and told(far).state == "down")
+        far.spool_in.remove("welcome.json")
+        await until(lambda: "welcome" in told(far).detail)
+        assert "cable" not in told(far).detail
+
+    linking(far, url, test)
+
+
 def test_the_core_that_lost_its_mirror_gets_a_refresh_at_once(far: FarEnd):
     held = FeedState(feed="base", lineage="lineage-1", serial=1)
     far.out.write("want.json", encode(Want(booth="ZZ-ONE", feeds=("base",), held=(held,))))
