@@ -258,14 +258,14 @@ class BothEnds(Journey):
 
     def arrived(self) -> Arrived:
         """What headquarters has stored, read from its database beside the server."""
-        with self._desk() as (desk, engine), engine.connect() as connection:
+        with self.desk() as (desk, engine), engine.connect() as connection:
             entries = connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
             forks = connection.execute(select(func.count()).select_from(FORKS)).scalar_one()
             return Arrived(desk.list(MOST_LINES, ""), entries, forks)
 
     def await_told(self) -> Arrived:
         """The same, once the programme was told of all of it that concerns it."""
-        with self._desk() as (desk, _):
+        with self.desk() as (desk, _):
 
             def told() -> bool:
                 tellings = [telling for line in desk.list(MOST_LINES, "").alerts for telling in line.tellings]
@@ -275,7 +275,8 @@ class BothEnds(Journey):
         return self.arrived()
 
     @contextmanager
-    def _desk(self) -> Iterator[tuple[Desk, Engine]]:
+    def desk(self) -> Iterator[tuple[Desk, Engine]]:
+        """Headquarters' desk and its database, opened beside the server."""
         home = self.folder / "hq"
         engine, register = open_file(home / DESK_FILE), open_register(home / REGISTER_FILE)
         desk = Desk(engine, KeyStore.open(home), register)
