@@ -215,6 +215,7 @@ class Post:
             return
         raised = self._compose(record, verdict, calls, now)
         recorded = self._around.record(raised, self._search_line(verdict))
+        self._mark(record, calls, raised)
         if not recorded:
             verdict = fusion.judge(self._findings(record, recording=False))
         self._issue(record, verdict, recorded, raised, arrived_at)
@@ -265,14 +266,18 @@ class Post:
             radiation=self._summary(record, now),
         )
         around = self._around.circumstances(self.name)
-        raised = []
+        raised: list[Alert] = []
         for call in calls:
-            alert = alerts.compose(self._around.new_id(), call, verdict.word, known, around, record.last_alert)
+            follows = raised[-1].id if raised else record.last_alert
+            raised.append(alerts.compose(self._around.new_id(), call, verdict.word, known, around, follows))
+        return raised
+
+    def _mark(self, record: _Record, calls: Sequence[AlertCall], raised: Sequence[Alert]) -> None:
+        """What has gone to the ledger is not raised again; before that, a fault of ours must not make it count."""
+        for call, alert in zip(calls, raised, strict=True):
             record.raised[self._key(record, call)] = record.last_alert = alert.id
             if call.kind == "radiation_alarm":
                 self._alarms_told |= {passage.id: frozenset(passage.alarms) for passage in record.passages}
-            raised.append(alert)
-        return raised
 
     def _issue(
         self, record: _Record, verdict: Verdict, recorded: bool, raised: Sequence[Alert], arrived_at: float | None

@@ -353,3 +353,18 @@ def test_a_lost_line_is_not_monitored_until_a_background_has_come_again() -> Non
     booth.post.line("portal-1", True, booth.now)
     booth.passes()
     assert "CLEAR" not in booth.words
+
+
+def test_an_alert_that_could_not_be_handed_over_is_raised_by_the_next_judgement() -> None:
+    booth = Booth(detector=False)
+    hand_over = booth.shift.record
+
+    def fails(raised: Sequence[Alert], search: SearchLine) -> bool:
+        raise RuntimeError("a fault of the booth's own")
+
+    booth.shift.record = fails  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        booth.show(HIT)
+    booth.shift.record = hand_over  # type: ignore[method-assign]
+    booth.post.judge_again(booth.now)
+    assert booth.words == ["STOP"] and booth.kinds == ["notice_hit"]
