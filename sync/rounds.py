@@ -151,7 +151,7 @@ class Link:
         while True:
             self._refresh_due.clear()
             try:
-                brought = await _in_thread(lambda: refresher.refresh(self._want()), source.stop)
+                brought = await in_thread(lambda: refresher.refresh(self._want()), source.stop)
             except SyncError as error:
                 backoff.failed(_monotonic())
                 self.standing.fault("feed", error)
@@ -197,7 +197,7 @@ def asks_more(before: Want, after: Want) -> bool:
     return False
 
 
-async def _in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
+async def in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
     """Run `work` in a thread; when cancelled, `stop` makes it end, and it has ended when this returns."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
@@ -205,6 +205,7 @@ async def _in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
     except asyncio.CancelledError:
         stop()
         await asyncio.wait({running})
+        running.exception()  # being broken off is what it was asked for: nobody's news, and no traceback in the log
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ import pytest
 
 from failsafe.agent import keys as booth_keys
 from failsafe.hq import server
+from failsafe.sync import rounds
 from failsafe.sync.dispatch import BODY_LIMIT, Dispatch, Standing
 from failsafe.sync.envelope import check_receipt
 from failsafe.sync.errors import HqRefuses, LineDown, LineSlow, Malformed, Older, TlsRefused
@@ -515,3 +517,27 @@ def test_without_an_address_there_is_no_link(tmp_path: Path):
         [str(Path(sys.executable).with_name("failsafe")), "link", "--config", str(config)], capture_output=True
     )
     assert done.returncode == 1 and b"[link]" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_a_refresh_broken_off_is_no_fault_of_the_loop():
+    """The thread ends with the line's error because it was told to; nobody awaits it, and nothing cries about it."""
+    stopped = threading.Event()
+    cries: list[dict[str, object]] = []
+
+    def refresh() -> None:
+        stopped.wait(5)
+        raise LineDown("The link stops.")
+
+    async def session() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: cries.append(about))
+        running = asyncio.create_task(rounds.in_thread(refresh, stopped.set))
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        del running
+        gc.collect()
+
+    asyncio.run(session())
+    assert stopped.is_set()
+    assert cries == []
