@@ -1,5 +1,5 @@
 PYTHON ?= python3
-ROOMS := agent sync drivers hq
+ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
