@@ -13,7 +13,7 @@ from failsafe.agent.config import BoothTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import HealthBook
 from failsafe.agent.notices import Edition
-from failsafe.agent.page.view import DetectorView, HeaderView
+from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger, Undelivered
 from failsafe.sync.records import Heartbeat, LinkState, Moment, PartState
@@ -47,7 +47,28 @@ class Condition:
         """How long the oldest record has waited for headquarters' receipt."""
         if self.undelivered.oldest is None:
             return None
-        return max(0.0, round(self.wall - datetime.fromisoformat(self.undelivered.oldest).timestamp(), 1))
+        return self._since(self.undelivered.oldest)
+
+    def link_view(self) -> LinkView | None:
+        """What may be shown of the link; its times are its own and nobody's signature stands for them."""
+        if self.link is None:
+            return None
+        contact = self.link.last_contact
+        return LinkView(
+            state=self.link.state,
+            detail=self.link.detail,
+            since=self.link.since,
+            since_s=self._since(self.link.since),
+            last_contact=contact,
+            last_contact_s=self._since(contact) if contact is not None else None,
+        )
+
+    def _since(self, moment: str) -> float | None:
+        """Seconds from an ISO 8601 moment until now, never less than 0; None if it is no such moment."""
+        try:
+            return max(0.0, round(self.wall - datetime.fromisoformat(moment).timestamp(), 1))
+        except (ValueError, OverflowError):
+            return None
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the booth, each with what to do, in words for people."""
@@ -88,6 +109,7 @@ def header(now: Condition) -> HeaderView:
         refused=str(now.refusal) if now.refusal else "",
         undelivered=now.undelivered.entries,
         oldest_undelivered_s=now.oldest_undelivered_s,
+        link=now.link_view(),
         recording=now.ledger_fault is None,
         clock_trusted=now.clock_trusted,
         detectors=now.detectors,

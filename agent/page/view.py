@@ -25,8 +25,28 @@ class DetectorView(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
+class LinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the link to headquarters stands, in its own words; nobody signs it, so it is shown and never acted on.
+
+    `state` is a word of `records.LinkWord`, `detail` says what was seen and what to do next. `since` and `last_contact`
+    (headquarters' last good answer) are UTC by the link's clock, `since_s` and `last_contact_s` their ages in seconds;
+    None where there is none, or the booth's clock cannot say.
+    """
+
+    state: str
+    detail: str = ""
+    since: str = ""
+    since_s: float | None = None
+    last_contact: str | None = None
+    last_contact_s: float | None = None
+
+
 class HeaderView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the booth knows of itself. `faults` are sentences for people, each with its advice."""
+    """What the booth knows of itself. `faults` are sentences for people, each with its advice.
+
+    `undelivered` are all records without headquarters' receipt: the alerts among them are `alerts_waiting`, the rest
+    reports of the booth's own health. `link` is None until the link has said anything, and where there is none.
+    """
 
     booth: str
     crossing_point: str
@@ -37,6 +57,9 @@ class HeaderView(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""  # why the last publication was refused, with advice; empty when it was taken
     undelivered: int = 0
     oldest_undelivered_s: float | None = None
+    alerts_waiting: int = 0
+    oldest_alert_s: float | None = None
+    link: LinkView | None = None
     recording: bool = True
     clock_trusted: bool = True
     detectors: tuple[DetectorView, ...] = ()
