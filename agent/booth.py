@@ -278,6 +278,7 @@ class Booth:
             ledger_fault=known.recorder.fault,
             tray_fault=self._tray.fault,
             undelivered=known.recorder.undelivered,
+            alerts_waiting=known.recorder.alerts_waiting,
             ledger_head=known.recorder.head,
             detectors=tuple(self._detector_views(now)),
             own_fault=self._own_fault,

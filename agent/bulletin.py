@@ -37,6 +37,7 @@ class Condition:
     ledger_fault: SyncError | None
     tray_fault: SyncError | None
     undelivered: Undelivered
+    alerts_waiting: Undelivered
     ledger_head: str
     detectors: tuple[DetectorView, ...]
     own_fault: bool
@@ -45,9 +46,12 @@ class Condition:
     @property
     def oldest_undelivered_s(self) -> float | None:
         """How long the oldest record has waited for headquarters' receipt."""
-        if self.undelivered.oldest is None:
-            return None
         return self._since(self.undelivered.oldest)
+
+    @property
+    def oldest_alert_s(self) -> float | None:
+        """How long the oldest alert has waited for headquarters' receipt."""
+        return self._since(self.alerts_waiting.oldest)
 
     def link_view(self) -> LinkView | None:
         """What may be shown of the link; its times are its own and nobody's signature stands for them."""
@@ -60,11 +64,13 @@ class Condition:
             since=self.link.since,
             since_s=self._since(self.link.since),
             last_contact=contact,
-            last_contact_s=self._since(contact) if contact is not None else None,
+            last_contact_s=self._since(contact),
         )
 
-    def _since(self, moment: str) -> float | None:
+    def _since(self, moment: str | None) -> float | None:
         """Seconds from an ISO 8601 moment until now, never less than 0; None if it is no such moment."""
+        if moment is None:
+            return None
         try:
             return max(0.0, round(self.wall - datetime.fromisoformat(moment).timestamp(), 1))
         except (ValueError, OverflowError):
@@ -109,6 +115,8 @@ def header(now: Condition) -> HeaderView:
         refused=str(now.refusal) if now.refusal else "",
         undelivered=now.undelivered.entries,
         oldest_undelivered_s=now.oldest_undelivered_s,
+        alerts_waiting=now.alerts_waiting.entries,
+        oldest_alert_s=now.oldest_alert_s,
         link=now.link_view(),
         recording=now.ledger_fault is None,
         clock_trusted=now.clock_trusted,

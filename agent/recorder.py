@@ -57,6 +57,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.fault: SyncError | None = None
         self.undelivered = Undelivered(0, None)
+        self.alerts_waiting = Undelivered(0, None)
         self.head = ""
 
     def start(self) -> None:
@@ -126,6 +127,7 @@ class Recorder:
         if self._ledger is not None:
             with suppress(SyncError):
                 self.undelivered = self._ledger.undelivered()
+                self.alerts_waiting = self._ledger.undelivered(only_alerts=True)
                 self.head = self._ledger.head()
 
     def _failed(self, attempt: Attempt, error: SyncError) -> None:

@@ -55,6 +55,13 @@ _SETTING: Final = msgspec.json.Decoder(SettingNote)
 _FLOOR: Final = msgspec.json.Decoder(FloorNote)
 
 
+_WAITING: Final = "SELECT count(*), min(number) FROM delivery WHERE receipt IS NULL"
+_WAITING_ALERTS: Final = (
+    f"{_WAITING} AND NOT EXISTS (SELECT 1 FROM record INDEXED BY record_of_health"
+    " WHERE record.kind = 'health' AND record.number = delivery.number)"
+)
+
+
 class Undelivered(NamedTuple):
     """How many entries headquarters has not yet signed for, and the wall time of the oldest (ISO 8601, UTC)."""
 
@@ -117,6 +124,12 @@ def what_waits_in_an_index(tables: Any) -> None:  # noqa: ANN401
         " WHERE receipt IS NULL",
     ):
         tables.execute(statement)
+
+
+@MIGRATIONS()
+def which_are_of_health(tables: Any) -> None:  # noqa: ANN401
+    """Alerts that wait are counted apart from reports of health, again without decrypting a row."""
+    tables.execute("CREATE INDEX record_of_health ON record (number) WHERE kind = 'health'")
 
 
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
@@ -350,9 +363,9 @@ class Ledger:
 
     # --- on its way to headquarters --------------------------------------------------------------------------
 
-    def undelivered(self) -> Undelivered:
-        """How many entries have no receipt, and when the oldest of them was made."""
-        row = self._store.row("SELECT count(*), min(number) FROM delivery WHERE receipt IS NULL")
+    def undelivered(self, *, only_alerts: bool = False) -> Undelivered:
+        """How many entries have no receipt, and when the oldest of them was made; reports of health too, or not."""
+        row = self._store.row(_WAITING_ALERTS if only_alerts else _WAITING)
         count, oldest = row or (0, None)
         made = self._store.row("SELECT wall FROM delivery WHERE number = ?", (oldest,))
         return Undelivered(count, made[0] if made else None)

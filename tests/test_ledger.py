@@ -214,11 +214,13 @@ def test_records_made_together_are_kept_or_dropped_together(ledger: Ledger) -> N
 def test_what_has_no_receipt_is_counted_with_its_oldest(ledger: Ledger) -> None:
     fill(ledger)
     assert ledger.undelivered() == Undelivered(3, moment(1).wall)
+    assert ledger.undelivered(only_alerts=True) == Undelivered(2, moment(1).wall)
     ledger.mark_delivered("alert-1", b"receipt", "2026-01-02T00:00:00Z")
     assert ledger.undelivered() == Undelivered(2, moment(3).wall)
+    assert ledger.undelivered(only_alerts=True) == Undelivered(1, moment(6).wall), "a report of health is no alert"
     ledger.mark_delivered("health-3", b"receipt", "2026-01-02T00:00:00Z")
     ledger.mark_delivered("alert-6", b"receipt", "2026-01-02T00:00:00Z")
-    assert ledger.undelivered() == Undelivered(0, None)
+    assert ledger.undelivered() == ledger.undelivered(only_alerts=True) == Undelivered(0, None)
     assert ledger.verify() == 6
 
 
@@ -247,6 +249,11 @@ def test_what_waits_is_read_without_opening_a_row(ledger: Ledger) -> None:
         if "delivery" in detail
     }
     assert "COVERING INDEX delivery_waiting" in plan
+
+
+def test_alerts_are_counted_without_opening_a_row(ledger: Ledger) -> None:
+    plan = " ".join(str(row) for row in ledger._store.rows(f"EXPLAIN QUERY PLAN {ledgers._WAITING_ALERTS}"))
+    assert "COVERING INDEX delivery_waiting" in plan and "COVERING INDEX record_of_health" in plan, plan
 
 
 def test_a_ledger_from_before_that_index_tells_the_same(path: Path) -> None:
