@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from failsafe.hq import duty
 from failsafe.hq.ccc.view import ListView
 from failsafe.hq.desk_list import list_view
 from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat, write
@@ -67,7 +68,7 @@ class Desk:
         engine: of `desk_tables.open_database`.
         keys: headquarters' keys; the receipt and sealing secrets are read once.
         register: where the enrolled booths are; the desk's own database if None.
-        clock: says when a list was made; nothing else here depends on it.
+        clock: says when a list was made and an alert acknowledged; nothing else here depends on it.
 
     Raises:
         KeyMissing: one of the two keys is not there.
@@ -232,6 +233,21 @@ class Desk:
             enrolled = [booth for booth in booths(connection) if booth.revoked_at is None]
         with reading(self._engine) as connection:
             return list_view(connection, enrolled, limit=limit, search=search, number=number, at=moment(self._clock()))
+
+    def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
+        """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.
+
+        Raises:
+            DeskFault: nothing was written.
+        """
+        try:
+            with self._writing, self._engine.begin() as connection:
+                done = duty.acknowledge(connection, numbers, officer, moment(self._clock()))
+        except SQLAlchemyError as error:
+            raise DeskFault(f"The desk's database refused ({type(error).__name__}).") from error
+        if done:
+            self._bell.ring()
+        return done
 
     @property
     def number(self) -> int:

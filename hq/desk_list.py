@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from failsafe.hq import outbox
+from failsafe.hq import duty, outbox
 from failsafe.hq.ccc.view import AlertLine, BoothLine, ListView
 from failsafe.hq.desk_tables import ENTRIES, FAULTS, HEARTBEATS
 from failsafe.hq.tables import Booth
@@ -46,8 +46,15 @@ def list_view(
     order = (ENTRIES.c.urgent.desc(), ENTRIES.c.number.desc())
     shown = select(ENTRIES).where(wanted).order_by(*order).limit(max(0, min(limit, MOST_LINES)))
     rows = connection.execute(shown).all()
+    ringing, ringing_total = duty.waiting(connection)
     return ListView(
-        number=number, at=at, alerts=_alert_lines(connection, rows), total=total, booths=_booths(connection, enrolled)
+        number=number,
+        at=at,
+        alerts=_alert_lines(connection, rows),
+        total=total,
+        booths=_booths(connection, enrolled),
+        waiting=_alert_lines(connection, ringing),
+        waiting_total=ringing_total,
     )
 
 
@@ -59,6 +66,7 @@ def _wanted(search: str) -> ColumnElement[bool]:
 
 def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine, ...]:
     told = outbox.tellings(connection, [row.id for row in rows])
+    seen = duty.acknowledged(connection, [row.number for row in rows if row.urgent])
     lines = []
     for row in rows:
         alert = _ENTRY.decode(row.entry).body
@@ -71,6 +79,7 @@ def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine
                     received_at=row.received_at,
                     chain=row.mark,
                     tellings=told.get(row.id, ()),
+                    acknowledged=seen.get(row.number),
                 )
             )
     return tuple(lines)

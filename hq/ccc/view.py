@@ -21,8 +21,18 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""  # why the last try failed, in words
 
 
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Who at the command centre has seen an urgent alert, and when by headquarters' clock."""
+
+    officer: str
+    at: str
+
+
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert of the list; `number` grows with arrival and orders what came since."""
+    """One alert of the list; `number` grows with arrival, orders what came since, and names the alert here.
+
+    An id is its booth's to choose, so two booths' alerts may carry the same one; two numbers are never the same.
+    """
 
     number: int
     alert: Alert
@@ -30,6 +40,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     received_at: str
     chain: Literal["whole", "gap before", "fork"]
     tellings: tuple[Telling, ...] = ()
+    acknowledged: Acknowledgement | None = None
 
 
 class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +58,15 @@ class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListView(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole list; urgent first, then newest first; at most `limit` lines of `total`."""
+    """The whole list; urgent first, then newest first; at most `limit` lines of `total`.
+
+    `waiting` are the newest urgent alerts that nobody has acknowledged, whatever the search, of `waiting_total`.
+    """
 
     number: int
     at: str
     alerts: tuple[AlertLine, ...]
     total: int
     booths: tuple[BoothLine, ...]
+    waiting: tuple[AlertLine, ...] = ()
+    waiting_total: int = 0
