@@ -1,8 +1,9 @@
 """The ledger: everything the booth has to answer for, in an encrypted file to which rows are only ever added.
 
-Two chains run through it. The alert chain (`ChainEntry`) runs over alerts and changes of health alone, and
-headquarters checks it. The ledger's own chain runs over every record in the order it was made (alert, health, search,
-setting, floor); its head goes out with the heartbeats, so that a ledger that was shortened or put back shows.
+Two chains run through it. The alert chain (`ChainEntry`) runs over alerts, the second line's findings and changes of
+health alone, and headquarters checks it. The ledger's own chain runs over every record in the order it was made (alert,
+finding, health, search, setting, floor); its head goes out with the heartbeats, so that a ledger that was shortened or
+put back shows.
 What may change later (receipts, sealed bytes, the clock's mark) lies in tables of its own, outside the chain.
 A commit is on the disk when its call returns: whoever shows a verdict may rely on it.
 """
@@ -10,7 +11,7 @@ A commit is on the disk when its call returns: whoever shows a verdict may rely 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,17 @@ import msgspec
 
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Floor
-from failsafe.sync.records import Alert, ChainEntry, HealthChange, HqKeys, Record, SearchLine, Urgency, encode
+from failsafe.sync.records import (
+    Alert,
+    Body,
+    ChainEntry,
+    Finding,
+    HqKeys,
+    Record,
+    SearchLine,
+    Urgency,
+    encode,
+)
 from failsafe.sync.store import Migrations, Store, StoreSettings
 
 # A verdict waits at most half a second for its record, so a lock may not cost more than half of that.
@@ -30,7 +41,7 @@ _DOMAIN: Final = b"failsafe-edge/ledger/1\0"
 _ENTRY: Final = msgspec.json.Decoder(ChainEntry)
 _SEARCH: Final = msgspec.json.Decoder(SearchLine)
 
-RecordKind = Literal["alert", "health", "search", "setting", "floor"]
+RecordKind = Literal["alert", "finding", "health", "search", "setting", "floor"]
 
 
 class SettingNote(Record, frozen=True, kw_only=True):
@@ -76,6 +87,13 @@ class Waiting(NamedTuple):
     urgency: Urgency
     sequence: int
     sealed: bool
+
+
+class Kept(NamedTuple):
+    """An entry of the alert chain, and when headquarters' receipt for it was taken (wall time; None: it waits)."""
+
+    entry: ChainEntry
+    delivered_at: str | None
 
 
 class ClockMark(NamedTuple):
@@ -132,6 +150,19 @@ def which_are_of_health(tables: Any) -> None:  # noqa: ANN401
     tables.execute("CREATE INDEX record_of_health ON record (number) WHERE kind = 'health'")
 
 
+@MIGRATIONS()
+def what_was_found(tables: Any) -> None:  # noqa: ANN401
+    """Which findings speak of an alert: the page asks for an alert's."""
+    for statement in (
+        "CREATE TABLE finding (number INTEGER NOT NULL REFERENCES record, alert TEXT NOT NULL,"
+        " PRIMARY KEY (number, alert)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX finding_by_alert ON finding (alert, number)",
+        "CREATE TRIGGER finding_stays BEFORE DELETE ON finding BEGIN SELECT RAISE(ABORT, 'append only'); END",
+        "CREATE TRIGGER finding_holds BEFORE UPDATE ON finding BEGIN SELECT RAISE(ABORT, 'append only'); END",
+    ):
+        tables.execute(statement)
+
+
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
     """The floors that hold: of each feed the higher serial; where the lineages differ, the ledger's.
 
@@ -179,8 +210,8 @@ class Ledger:
 
     # --- what is recorded ------------------------------------------------------------------------------------
 
-    def append(self, body: Alert | HealthChange) -> ChainEntry:
-        """Record an alert or a change of health as the alert chain's next entry; it is on the disk on return.
+    def append(self, body: Body) -> ChainEntry:
+        """Record an alert, a finding or a change of health as the alert chain's next entry; on the disk on return.
 
         The same body again gives the entry it got first, so a caller in doubt may repeat itself.
 
@@ -192,14 +223,16 @@ class Ledger:
             held = self._entry(body.id)
             if held is not None:
                 if held.body != body:
-                    raise ValueError("an id of an alert or health change was used twice, for two bodies")
+                    raise ValueError("an id of an entry was used twice, for two bodies")
                 return held
             last = self._last_entry()
             entry = ChainEntry(
                 sequence=last.sequence + 1 if last else 1, previous=last.digest() if last else NOTHING, body=body
             )
-            kind: RecordKind = "alert" if isinstance(body, Alert) else "health"
-            number = self._record(kind, body.id, encode(entry), entry.sequence)
+            number = self._record(_kind(body), body.id, encode(entry), entry.sequence)
+            if isinstance(body, Finding):
+                for alert in dict.fromkeys(body.alerts):
+                    self._store.run("INSERT INTO finding (number, alert) VALUES (?, ?)", (number, alert))
             urgency: Urgency = body.urgency if isinstance(body, Alert) else "routine"
             self._store.run(
                 "INSERT INTO delivery (number, id, urgency, wall, in_chain) VALUES (?, ?, ?, ?, ?)",
@@ -326,7 +359,8 @@ class Ledger:
         """
         chain = _Walk(*self._before(after))
         for row in self._store.rows(
-            "SELECT number, kind, subject, sequence, body, head, id FROM record"
+            "SELECT number, kind, subject, sequence, body, head, id,"
+            " (SELECT count(*) FROM finding WHERE finding.number = record.number) FROM record"
             " LEFT JOIN delivery USING (number) WHERE number > ? ORDER BY number",
             (after,),
         ):
@@ -382,6 +416,25 @@ class Ledger:
     def entry(self, entry_id: str) -> ChainEntry | None:
         """The alert chain's entry of this id, or None."""
         return self._entry(entry_id)
+
+    def kept(self, entry_id: str) -> Kept | None:
+        """The alert chain's entry of this id with how far it has come, or None."""
+        row = self._store.row(
+            "SELECT body, delivered_at FROM record JOIN delivery USING (number)"
+            " WHERE subject = ? AND sequence IS NOT NULL",
+            (entry_id,),
+        )
+        return None if row is None else Kept(_read(_ENTRY, row[0]), row[1])
+
+    def findings(self, alerts: Sequence[str]) -> Iterator[Kept]:
+        """The findings that speak of any of these alerts, oldest first."""
+        marks = ", ".join("?" * len(alerts))
+        for body, delivered_at in self._store.rows(
+            "SELECT body, delivered_at FROM record JOIN delivery USING (number) WHERE number IN"
+            f" (SELECT number FROM finding WHERE alert IN ({marks})) ORDER BY number",
+            tuple(alerts),
+        ):
+            yield Kept(_read(_ENTRY, body), delivered_at)
 
     def sealed(self, entry_id: str) -> bytes | None:
         """The bytes an entry was sealed to, or None."""
@@ -455,20 +508,36 @@ class _Walk:
         self._digest = entry.digest() if entry else NOTHING
 
     def step(
-        self, number: int, kind: str, subject: str, sequence: int | None, body: bytes, head: bytes, waiting: str | None
+        self,
+        number: int,
+        kind: str,
+        subject: str,
+        sequence: int | None,
+        body: bytes,
+        head: bytes,
+        waiting: str | None,
+        found: int,
     ) -> None:
         if number != self.number + 1:
             raise StoreDamaged(f"Record {self.number + 1} of the ledger is missing.")
         if head != _next_head(self._head, number, kind, subject, body):
             raise StoreDamaged(f"Record {number} of the ledger does not follow the one before it.")
-        if kind in ("alert", "health"):
+        if kind in ("alert", "finding", "health"):
             entry = _read(_ENTRY, body, number)
             if (entry.sequence, entry.previous, entry.body.id) != (self._sequence + 1, self._digest, subject):
                 raise StoreDamaged(f"Record {number} of the ledger does not follow the alert before it.")
             if (sequence, waiting) != (entry.sequence, subject):
                 raise StoreDamaged(f"Record {number} of the ledger has lost its place on the way to headquarters.")
+            if isinstance(entry.body, Finding) and found != len(set(entry.body.alerts)):
+                raise StoreDamaged(f"Record {number} of the ledger, a finding, has lost the alerts it speaks of.")
             self._sequence, self._digest = entry.sequence, entry.digest()
         self.number, self._head = number, head
+
+
+def _kind(body: Body) -> RecordKind:
+    if isinstance(body, Alert):
+        return "alert"
+    return "finding" if isinstance(body, Finding) else "health"
 
 
 def _next_head(before: bytes, number: int, kind: str, subject: str, body: bytes) -> bytes:

@@ -379,12 +379,35 @@ class HealthChange(Record, frozen=True, kw_only=True, tag_field="record", tag="h
     detail: str = ""
 
 
+FINDING_LENGTH: Final = 2000  # characters of any script: at four bytes each it still fits the second envelope size
+FINDING_ALERTS: Final = 16  # more than any crossing raises
+
+
+class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="finding"):
+    """What the second line found out about a crossing that had raised alerts; a correction is a further finding.
+
+    `crossing` is the alerts' (None for a radiation alarm that no traveller's document stands beside), `text` is the
+    officer's own words, 1 to `FINDING_LENGTH` characters; `shift` is the name the search log has.
+    """
+
+    id: str
+    at: Moment
+    place: Place
+    alerts: tuple[str, ...]
+    text: str
+    crossing: str | None = None
+    shift: str = ""
+
+
+Body = Alert | HealthChange | Finding
+
+
 class ChainEntry(Record, frozen=True, kw_only=True):
     """A link of the alert chain: `previous` is the hash of the entry before it (sixty-four zeros at the first)."""
 
     sequence: int
     previous: str
-    body: Alert | HealthChange
+    body: Body
 
     def digest(self) -> str:
         """SHA-256 over the chain's domain and this entry's bytes, in hexadecimal."""
@@ -409,6 +432,8 @@ HEARTBEAT_FILE: Final = "heartbeat.json"  # in spool/out: the newest only
 WANT_FILE: Final = "want.json"  # in spool/out: what the link shall fetch
 LINK_FILE: Final = "link.json"  # in spool/in: how the link stands
 ENTRY_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Version 7 alone: an envelope shows its id, and another version would tell findings from alerts.
+OWN_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def alert_file(urgency: Urgency, sequence: int, entry_id: str) -> str:

@@ -10,9 +10,12 @@ import pytest
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import Malformed, NotForThisBooth, SyncError, Unsigned
 from failsafe.sync.records import (
+    FINDING_ALERTS,
+    FINDING_LENGTH,
     Alert,
     ChainEntry,
     Envelope,
+    Finding,
     HealthChange,
     Heartbeat,
     HqKeys,
@@ -112,6 +115,29 @@ def test_health_changes_travel_the_same_way() -> None:
     )
     entry = ChainEntry(sequence=2, previous=alert().digest(), body=body)
     assert envelope.open_entry(closed(entry), HQ, SIGNER) == entry
+
+
+def test_findings_travel_the_same_way_and_show_no_more_than_a_change_of_health() -> None:
+    """Whoever carries them must not see that a finding was written: same fields, same urgency, same sizes."""
+    named = "01900000-0000-7000-8000-000000000003"
+    short = Finding(id=named, at=AT, place=PLACE, alerts=(alert().body.id,), text="He is not the subject.")
+    health = HealthChange(id=named, at=AT, place=PLACE, part="portal-1", was="OK", now="LATE")
+    entries = [ChainEntry(sequence=2, previous=alert().digest(), body=body) for body in (short, health)]
+    first, second = (msgspec.to_builtins(closed(entry)) for entry in entries)
+    assert envelope.open_entry(closed(entries[0]), HQ, SIGNER) == entries[0]
+    assert {name: value for name, value in first.items() if name != "sealed"} == {
+        name: value for name, value in second.items() if name != "sealed"
+    }
+    assert len(first["sealed"]) == len(second["sealed"])
+
+
+def test_the_longest_finding_in_any_script_fits_the_second_size() -> None:
+    ids = tuple(f"01900000-0000-7000-8000-{number:012}" for number in range(FINDING_ALERTS))
+    widest = Finding(id=ids[0], at=AT, place=PLACE, alerts=ids, text="\U00020bb7" * FINDING_LENGTH)
+    sealed = envelope.close(
+        ChainEntry(sequence=2, previous="0" * 64, body=widest), "routine", "ZZ-1", secrets.token_bytes(32), KEYS
+    )
+    assert len(sealed.sealed) < envelope.SIZES[2]
 
 
 def test_a_receipt_is_for_one_entry_only() -> None:

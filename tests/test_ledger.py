@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from failsafe.sync import ledger as ledgers
 from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, WrongKey
 from failsafe.sync.feed import Floor
-from failsafe.sync.ledger import NOTHING, ClockMark, Ledger, Undelivered, Waiting, higher
+from failsafe.sync.ledger import NOTHING, ClockMark, Kept, Ledger, Undelivered, Waiting, higher
 from failsafe.sync.records import (
     Alert,
     ChainEntry,
     FeedState,
+    Finding,
     HealthChange,
     HqKeys,
     Moment,
@@ -62,6 +63,10 @@ def alert(number: int, urgency: str = "routine", **more) -> Alert:
 
 def health(number: int) -> HealthChange:
     return HealthChange(id=f"health-{number}", at=moment(number), place=PLACE, part="portal", was="OK", now="LATE")
+
+
+def finding(number: int, *alerts: str, text: str = "Papers and face agree; the notice is another's.") -> Finding:
+    return Finding(id=f"finding-{number}", at=moment(number), place=PLACE, alerts=alerts, text=text)
 
 
 def search(number: int) -> SearchLine:
@@ -308,6 +313,46 @@ def test_a_receipt_comes_twice_without_harm_and_for_a_stranger_not_at_all(ledger
         ledger.keep_sealed("alert-2", b"sealed")
 
 
+# --- findings ----------------------------------------------------------------------------------------------------
+
+
+def test_a_finding_takes_its_place_in_the_chain_and_waits_like_an_alert(ledger: Ledger) -> None:
+    first = ledger.append(alert(1))
+    found = ledger.append(finding(2, "alert-1"))
+    assert (found.sequence, found.previous) == (2, first.digest())
+    assert [one.id for one in ledger.waiting()] == ["alert-1", "finding-2"]
+    assert ledger.undelivered(only_alerts=True).entries == 2
+    assert ledger.append(finding(2, "alert-1")) == found and ledger.verify() == 2
+
+
+def test_the_findings_of_an_alert_are_found_oldest_first_with_how_far_they_have_come(ledger: Ledger) -> None:
+    for number in (1, 2, 3):
+        ledger.append(alert(number))
+    both = ledger.append(finding(4, "alert-1", "alert-2", "alert-1"))
+    later = ledger.append(finding(5, "alert-2", text="A correction."))
+    ledger.append(finding(6, "alert-3"))
+    ledger.mark_delivered("finding-4", b"receipt", "2026-01-02T00:00:00Z")
+    delivered = Kept(both, "2026-01-02T00:00:00Z")
+    assert list(ledger.findings(["alert-1"])) == [delivered]
+    assert list(ledger.findings(["alert-2", "alert-1"])) == [delivered, Kept(later, None)]
+    assert list(ledger.findings(["alert-9"])) == [] == list(ledger.findings([]))
+    assert ledger.kept("finding-4") == delivered and ledger.kept("alert-9") is None
+    waits = ledger.kept("alert-2")
+    assert waits is not None and waits.entry.body == alert(2) and waits.delivered_at is None
+
+
+def test_a_finding_that_was_cut_off_from_its_alert_is_damage(ledger: Ledger) -> None:
+    fill(ledger)
+    ledger.append(finding(7, "alert-1", "alert-6"))
+    assert ledger.verify() == 7
+    with pytest.raises(RuntimeError):
+        ledger._store.run("DELETE FROM finding")
+    ledger._store.run("DROP TRIGGER finding_stays")
+    ledger._store.run("DELETE FROM finding WHERE alert = 'alert-6'")
+    with pytest.raises(StoreDamaged, match="Record 7 of"):
+        ledger.verify()
+
+
 # --- no break stays unseen ---------------------------------------------------------------------------------------
 
 
@@ -409,6 +454,7 @@ STEPS: dict[str, Callable[[Ledger, int], object]] = {
     "health": lambda ledger, n: ledger.append(health(n)),
     "search": lambda ledger, n: ledger.log_search(search(n)),
     "setting": lambda ledger, n: ledger.note_setting(moment(n).wall, "L1", f"portal-{n % 3}"),
+    "finding": lambda ledger, n: ledger.append(finding(n, f"alert-{n}", "alert-0")),
     "floor": lambda ledger, n: ledger.note_floor("base", Floor(f"lineage-{n % 2}", 1000 + ledger.length(), n)),
     "receipt": lambda ledger, n: [ledger.mark_delivered(w.id, b"r", "") for w in list(ledger.waiting())[:1]],
     "clock": lambda ledger, n: ledger.remember_clock(float(n), 0.0),
