@@ -32,8 +32,7 @@ from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.health import HealthBook
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
-from failsafe.agent.page.app import PageServer, make_app
-from failsafe.agent.page.stream import Bell
+from failsafe.agent.page.app import make_app
 from failsafe.agent.page.view import DetectorView, EntryRefused, ManualEntry, SecondView, View
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
@@ -43,6 +42,8 @@ from failsafe.agent.tray import Tray
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DocumentRead, Reading
+from failsafe.screens.server import ScreenServer
+from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import Heartbeat, Want
@@ -403,7 +404,7 @@ class Booth:
 
     async def _serve(self, page_socket: socket.socket) -> None:
         port = self._configuration.page.port
-        server = PageServer(make_app(self, port=port), port=port)
+        server = ScreenServer(make_app(self, port=port), port=port)
         door = await control.serve(self, Path(self._configuration.core.socket))
         _log.info("the booth is open", page=f"http://127.0.0.1:{port}")
         loop = asyncio.get_running_loop()

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from failsafe.agent.page import words
-from failsafe.agent.page.app import PageServer, make_app
-from failsafe.agent.page.stream import STREAM_LIMIT, Bell
+from failsafe.agent.page.app import make_app
+from failsafe.agent.page.stream import STREAM_LIMIT
 from failsafe.agent.page.view import (
     CandidateView,
     DetectorView,
@@ -34,6 +34,8 @@ from failsafe.agent.page.view import (
     View,
     Word,
 )
+from failsafe.screens.server import ScreenServer
+from failsafe.screens.streams import Bell
 from failsafe.sync.records import MatchedNotice, MatchReason, Notice, PersonAsRead, PersonName, Tier
 
 # What design.md allows; the page must have words for each.
@@ -140,7 +142,7 @@ class Served:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.app = make_app(self.desk, port=self.port)
-        self._server = PageServer(self.app, port=self.port)
+        self._server = ScreenServer(self.app, port=self.port)
         self._up = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
         self._thread.start()
@@ -262,8 +264,11 @@ def test_everything_a_page_asks_for_is_there_and_ours(served: Served) -> None:
         assert not re.search(r"https?://", text), f"{path} names another place"
         asked += re.findall(r'(?:src|href)="([^"#]+)"', text)
         asked += [f"/{name}" for name in re.findall(r'from "\./([^"]+)"', text)]
-    shipped = {f"/{file.name}" for file in resources.files("failsafe.agent.page").iterdir()}
-    assert {path for path in shipped if path.endswith((".js", ".css", ".svg"))} == seen - {"/", "/second", "/words.js"}
+    made = {"/", "/second", "/words.js", "/languages.js"}
+    own = {f"/{file.name}" for file in resources.files("failsafe.agent.page").iterdir()}
+    shared = {f"/{file.name}" for file in resources.files("failsafe.screens").iterdir()}
+    assert {path for path in own if path.endswith((".js", ".css", ".svg"))} <= seen
+    assert seen - made <= own | shared
 
 
 def test_html_has_nothing_the_policy_would_refuse(served: Served) -> None:
@@ -637,7 +642,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_colours_can_be_read(served: Served) -> None:
-    colour = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", served.client.get("/page.css").text))
+    colour = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", served.client.get("/frame.css").text))
     assert (colour["stop"], colour["check"]) == ("#8f1d14", "#f2b705")
     assert (colour["clear"], colour["unknown"]) == ("#0b4f7d", "#59636b")
     assert contrast(colour["stop"], "#ffffff") > 8

@@ -1,4 +1,6 @@
 // Elements from values. Text only ever enters the page as text, and only where it has changed.
+import { language } from "./texts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 export const $ = (id) => document.getElementById(id);
 
@@ -11,9 +13,9 @@ export const el = (tag, props, ...children) => fill(document.createElement(tag),
 export const svg = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
 const drawn = new WeakMap();
-// Put into `node` what `draw` makes of `value`, if `value` is not what is drawn there already.
+// Put into `node` what `draw` makes of `value`, if `value` is not what is drawn there already, in this language.
 export function put(node, value, draw = (text) => [text]) {
-  const key = JSON.stringify(value) ?? "";
+  const key = `${language()} ${JSON.stringify(value)}`;
   if (drawn.get(node) === key) return false;
   const parts = value == null || value === false ? [] : [draw(value)];
   node.replaceChildren(...parts.flat(2).filter((child) => child != null && child !== false && child !== ""));
@@ -28,7 +30,7 @@ const SHAPES = {
   "CANNOT CLEAR": ["M5 5H43V43H5Z", "M14 22.5H34V26H14Z"],
   NONE: ["M20 20h8v8h-8Z", ""],
 };
-// The shape that belongs to a word of the verdict; its colour and dashes are page.css's.
+// The shape that belongs to a word of the verdict; its colour and dashes are frame.css's.
 export function shape(word) {
   const [outer, inner] = SHAPES[word] ?? SHAPES["CANNOT CLEAR"];
   const kind = (word in SHAPES ? word : "CANNOT CLEAR").toLowerCase().replace(" ", "-");
