@@ -89,6 +89,9 @@ class SerialLine:
         settings: the line's settings where they are not the driver's own.
         deliver: called with each reading, in this line's thread; it must not block for long.
         report: called with each change of state, in this line's thread.
+
+    `turns` grows a few times a second while the port is read and each few seconds while it is waited for; when it
+    stays, the thread is blocked.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class SerialLine:
         self._report = report
         self._state: LineWord | None = None
         self._stopping = threading.Event()
+        self.turns = 0
         self._thread = threading.Thread(target=self._run, name=f"line {name}", daemon=True)
 
     def start(self) -> None:
@@ -133,6 +137,7 @@ class SerialLine:
             else:
                 if self._listen(port):
                     retry_s = FIRST_RETRY_S
+            self.turns += 1
             self._stopping.wait(retry_s)
             retry_s = min(2 * retry_s, LONGEST_RETRY_S)
 
@@ -142,6 +147,7 @@ class SerialLine:
         worked = False
         try:
             while not self._stopping.is_set():
+                self.turns += 1
                 chunk = _read(port)
                 if not worked:
                     worked = True
