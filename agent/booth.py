@@ -47,10 +47,12 @@ from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import Heartbeat, Want
+from failsafe.sync.service import Service, inherited
 
 TICK_S: Final = 0.25
 SHOW_EVERY_S: Final = 0.2
 STANDSTILL_S: Final = 3.0
+_OPENING_LOOK_S: Final = 0.05
 # A document waits behind what is queued: few places, so that a flood is held back in its own line's thread.
 _QUEUE_PLACES: Final = 256
 
@@ -100,6 +102,8 @@ class Booth:
         self._judged_on: tuple[object, ...] = ()
         self._own_fault = False
         self._stopping = False
+        self._turns = 0
+        self._page_port = configuration.page.port
         self._thread = threading.Thread(target=self._run, name="booth", daemon=True)
 
     # --- composition ---------------------------------------------------------------------------------------------
@@ -176,6 +180,7 @@ class Booth:
             except Exception as error:  # one bad event must not silence the booth: page, log and HQ see the fault
                 self._confess(error)
             self._alive_at = monotonic()
+            self._turns += 1
         self._knowledge.release()
 
     def _confess(self, error: Exception) -> None:
@@ -283,6 +288,8 @@ class Booth:
             ledger_head=known.recorder.head,
             detectors=tuple(self._detector_views(now)),
             own_fault=self._own_fault,
+            stands_still=now - self._alive_at > STANDSTILL_S,
+            lanes=self._configuration.lanes,
             link=self._tray.link,
         )
 
@@ -353,7 +360,7 @@ class Booth:
 
     def status(self) -> dict[str, Any]:
         """`failsafe status --json`, see docs/commands.md."""
-        page = f"http://127.0.0.1:{self._configuration.page.port}"
+        page = f"http://127.0.0.1:{self._page_port}"
         return bulletin.status(self._condition(monotonic()), _version(), page)
 
     def screen(self, person: Mapping[str, Any]) -> dict[str, Any]:
@@ -393,27 +400,53 @@ class Booth:
         """Start, serve page and control socket until a signal, stop.
 
         Raises:
-            PortTaken: another program has the page's port.
+            PortTaken: another program has the page's port, or systemd gives another socket than the page's.
         """
-        page_socket = _bind(self._configuration.page.port)
+        page_socket = _given() or _bind(self._configuration.page.port)
+        self._page_port = page_socket.getsockname()[1]
+        service = Service()
         self.start()
         try:
-            asyncio.run(self._serve(page_socket))
+            asyncio.run(self._serve(page_socket, service))
         finally:
+            service.stopping()
             self.stop()
 
-    async def _serve(self, page_socket: socket.socket) -> None:
-        port = self._configuration.page.port
+    async def _serve(self, page_socket: socket.socket, service: Service) -> None:
+        port = self._page_port
         server = ScreenServer(make_app(self, port=port), port=port)
         door = await control.serve(self, Path(self._configuration.core.socket))
         _log.info("the booth is open", page=f"http://127.0.0.1:{port}")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        kept = asyncio.create_task(self._be_kept(service, lambda: server.started))
         try:
             await server.serve(sockets=[page_socket])
         finally:
+            kept.cancel()
             door.close()
+
+    async def _be_kept(self, service: Service, serves: Callable[[], bool]) -> None:
+        """Say that the booth is ready once it is, then feed the watchdog while every part moves."""
+        while not (serves() and self._is_open()):
+            await asyncio.sleep(_OPENING_LOOK_S)
+        service.ready(self._sentence())
+        await service.keep(self.turns, self._sentence)
+
+    def _is_open(self) -> bool:
+        """Whether every part has begun; one that is broken has, too, and the page says so."""
+        return self._view is not None and self._knowledge.recorder.begun.is_set() and all(self.turns().values())
+
+    def turns(self) -> dict[str, int]:
+        """How often each part has turned; one whose number stays is blocked."""
+        lines = {f"line {line.name}": line.turns for line in self._lines}
+        return {"readings": self._turns, "ledger": self._knowledge.recorder.turns, **lines}
+
+    def _sentence(self) -> str:
+        """How the booth is, as `failsafe status` begins."""
+        ready = self._condition(monotonic()).readiness()
+        return " ".join((f"{ready.word}.", *ready.why))
 
 
 def _version() -> str:
@@ -434,6 +467,20 @@ def _told(event: Issued, shown_at: float) -> dict[str, Any]:
     if event.arrived_at is not None:
         told["verdict_us"] = round((shown_at - event.arrived_at) * 1e6)
     return told
+
+
+def _given() -> socket.socket | None:
+    """The page's socket from systemd; None where the process was started by hand."""
+    sockets = inherited()
+    if not sockets:
+        return None
+    page = sockets.get("page")
+    if page is None or page.getsockname()[0] != "127.0.0.1":
+        raise PortTaken(
+            "systemd gives no socket named `page` on 127.0.0.1. Put failsafe-core.socket back as it was installed; "
+            "only its port may be another one."
+        )
+    return page
 
 
 def _bind(port: int) -> socket.socket:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from failsafe.agent.alerts import utc
-from failsafe.agent.config import BoothTable
+from failsafe.agent.config import BoothTable, LaneTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import HealthBook
 from failsafe.agent.notices import Edition
@@ -20,6 +21,22 @@ from failsafe.sync.records import Heartbeat, LinkState, Moment, PartState
 
 # A line that is down is everyday life at a booth; these need somebody.
 _LINK_FAULTS: Final = ("tls-refused", "hq-refuses", "feed-refused")
+_NOT_CURRENT: Final[dict[MirrorState, str]] = {
+    "EXPIRED": "The notices are too old.",
+    "EMPTY": "No notices are held.",
+    "UNKNOWN": "The age of the notices is not known.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the booth could say of the next traveller, in a word, and the sentences that tell why.
+
+    CANNOT CLEAR: in a lane at least, nobody can be cleared. ATTENTION: people can, and somebody has something to do.
+    """
+
+    word: Literal["READY", "ATTENTION", "CANNOT CLEAR"]
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,8 @@ class Condition:
     ledger_head: str
     detectors: tuple[DetectorView, ...]
     own_fault: bool
+    stands_still: bool = False  # the page says so by itself: it gets no view any more
+    lanes: tuple[LaneTable, ...] = ()
     link: LinkState | None = None  # nobody signs it: shown, never acted on
 
     @property
@@ -89,9 +108,47 @@ class Condition:
             faults.append("The booth's clock is behind the last time known. Set it, or bring a newer publication.")
         if self.link is not None and self.link.state in _LINK_FAULTS:
             faults.append(f"The link: {self.link.detail}")
+        if self.stands_still:
+            faults.append("The booth's loop stands still: no verdict changes. Restart failsafe-core.")
         if self.own_fault:
             faults.append("The booth met a fault of its own. Telephone the technician; the log names it.")
         return tuple(faults)
+
+    def readiness(self) -> Readiness:
+        """What would be said of the next traveller against whom there is nothing, as fusion's table has it."""
+        hindered = tuple(self._hindrances())
+        if hindered:
+            return Readiness("CANNOT CLEAR", hindered)
+        concerns = tuple(self._concerns())
+        return Readiness("ATTENTION" if concerns else "READY", concerns)
+
+    def _hindrances(self) -> Iterator[str]:
+        if self.stands_still:
+            yield "The booth's loop stands still."
+        if self.mirror in _NOT_CURRENT:
+            yield _NOT_CURRENT[self.mirror]
+        if self.ledger_fault is not None:
+            yield "The ledger cannot record."
+        for lane in self.lanes:
+            if lane.radiation == "none":
+                continue
+            portals = [one for one in self.detectors if one.role == "radiation" and one.lane == lane.name]
+            if not portals:
+                yield f"Lane {lane.name} has no portal."
+            yield from (
+                f"Lane {one.lane}: the portal {one.name} is {one.state}." for one in portals if one.state != "OK"
+            )
+
+    def _concerns(self) -> Iterator[str]:
+        if self.mirror == "STALE":
+            yield "The notices are ageing."
+        if self.refusal is not None:
+            yield "The last publication was refused."
+        for one in self.detectors:
+            if one.role == "document" and one.state != "OK":
+                yield f"Lane {one.lane}: the reader {one.name} is {one.state}."
+        if self.faults():
+            yield "A fault is told below."
 
     def observe(self, book: HealthBook) -> None:
         """Enter every part's state into the book that decides what headquarters hears of."""
@@ -109,7 +166,7 @@ def header(now: Condition) -> HeaderView:
         booth=now.booth.id,
         crossing_point=now.booth.crossing_point,
         mirror=now.mirror,
-        mirror_age_s=now.mirror_age_s,
+        mirror_age_s=None if now.mirror_age_s is None else round(now.mirror_age_s, 1),
         notices=now.edition.notices,
         listed_documents=now.edition.listed,
         refused=str(now.refusal) if now.refusal else "",
@@ -146,15 +203,20 @@ def heartbeat(now: Condition, ledger: Ledger, at: Moment, version: str) -> Heart
 def status(now: Condition, version: str, page: str) -> dict[str, Any]:
     """The object of `failsafe status --json`."""
     age_s = None if now.mirror_age_s is None else round(now.mirror_age_s, 1)
+    ready = now.readiness()
     return {
         "version": version,
         "booth": now.booth.id,
+        "crossing_point": now.booth.crossing_point,
+        "telephone": now.booth.telephone,
+        "ready": {"word": ready.word, "why": list(ready.why)},
         "mirror": {
             "state": now.mirror,
             "age_s": age_s,
             "notices": now.edition.notices,
             "listed_documents": now.edition.listed,
             "refused": now.refusal.reason if now.refusal else None,
+            "detail": now.refusal.detail if now.refusal else None,
             "advice": now.refusal.advice if now.refusal else None,
             "feeds": {
                 name: {
@@ -171,9 +233,11 @@ def status(now: Condition, version: str, page: str) -> dict[str, Any]:
             "recording": now.ledger_fault is None,
             "undelivered": now.undelivered.entries,
             "oldest_s": now.oldest_undelivered_s,
+            "alerts": now.alerts_waiting.entries,
+            "oldest_alert_s": now.oldest_alert_s,
             "head": now.ledger_head,
         },
-        "link": None if now.link is None else msgspec.to_builtins(now.link),
+        "link": msgspec.to_builtins(now.link_view()),
         "detectors": [
             {"name": one.name, "lane": one.lane, "role": one.role, "state": one.state, "advice": one.advice}
             for one in now.detectors
@@ -182,3 +246,31 @@ def status(now: Condition, version: str, page: str) -> dict[str, Any]:
         "faults": list(now.faults()),
         "page": page,
     }
+
+
+def header_of(told: Mapping[str, Any]) -> HeaderView:
+    """The head of the page again, from what `status` gives: what the page says, a terminal says too.
+
+    Raises:
+        KeyError, TypeError, msgspec.ValidationError: these are not the words of a core of this version.
+    """
+    mirror, ledger, link = told["mirror"], told["ledger"], told["link"]
+    return HeaderView(
+        booth=told["booth"],
+        crossing_point=told["crossing_point"],
+        mirror=mirror["state"],
+        mirror_age_s=mirror["age_s"],
+        notices=mirror["notices"],
+        listed_documents=mirror["listed_documents"],
+        refused=f"{mirror['refused']}: {mirror['detail']} {mirror['advice']}" if mirror["refused"] else "",
+        undelivered=ledger["undelivered"],
+        oldest_undelivered_s=ledger["oldest_s"],
+        alerts_waiting=ledger["alerts"],
+        oldest_alert_s=ledger["oldest_alert_s"],
+        link=None if link is None else msgspec.convert(link, LinkView),
+        recording=ledger["recording"],
+        clock_trusted=told["clock"]["trusted"],
+        detectors=msgspec.convert(told["detectors"], tuple[DetectorView, ...]),
+        faults=tuple(told["faults"]),
+        telephone=told["telephone"],
+    )

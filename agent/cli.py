@@ -17,7 +17,6 @@ import click
 import structlog
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from failsafe.agent import config, decoding, keys
 from failsafe.agent.config import ConfigurationRefused
@@ -31,6 +30,7 @@ from failsafe.sync.shape import FaultyNotices
 
 Answer = Mapping[str, Any]
 _SWITCH_S = 0.0005
+_HINDERED = 3
 _EXPECTED = (ConfigurationRefused, KeysRefused, CoreUnreachable, DemoFailed, FaultyNotices, SyncError)
 
 with_config = click.option(
@@ -125,42 +125,26 @@ def _log_to_standard_error() -> None:
 @failsafe.command()
 @with_config
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for programs.")
-def status(path: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Go on showing it, on a terminal, until Ctrl-C.")
+@click.option("--check", is_flag=True, help="Exit code 3 where nobody can be cleared in a lane at least.")
+def status(path: Path, as_json: bool, watch: bool, check: bool) -> None:
     """What the running core says of itself."""
+    from failsafe.agent import status as statuses
+
+    console = Console()
+    if watch and (as_json or not console.is_terminal):
+        raise click.UsageError("--watch needs a terminal, and no --json. Without them, call `failsafe status` again.")
     with Visitor(Path(config.load(path).core.socket)) as core:
+        if watch:
+            statuses.watch(lambda: core.ask("status"), console)
+            return
         told = core.ask("status")
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
     else:
-        _print_status(told)
-
-
-def _print_status(told: Answer) -> None:
-    mirror, ledger = told["mirror"], told["ledger"]
-    table = Table(title=f"{told['booth']}  ·  Fail Safe Edge {told['version']}", show_header=False)
-    table.add_row("notices", f"{mirror['state']}, {mirror['notices']} notices, age {_age(mirror['age_s'])}")
-    if mirror["refused"]:
-        table.add_row("last publication", f"REFUSED: {mirror['refused']}. {mirror['advice']}")
-    recording = "recording" if ledger["recording"] else "CANNOT RECORD"
-    waiting = f"{ledger['undelivered']} undelivered, oldest {_age(ledger['oldest_s'])}"
-    table.add_row("ledger", f"{recording}, {waiting}")
-    if told["link"] is not None:
-        table.add_row("link", f"{told['link']['state']}  {told['link'].get('detail', '')}".strip())
-    for device in told["detectors"]:
-        table.add_row(device["name"], f"{device['state']}  {device['advice']}".strip())
-    clock = told["clock"]
-    table.add_row("clock", f"{clock['wall']}{'' if clock['trusted'] else '  NOT TRUSTED'}")
-    for fault in told["faults"]:
-        table.add_row("fault", fault)
-    table.add_row("page", told["page"])
-    Console().print(table)
-
-
-def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    minutes, _ = divmod(int(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+        statuses.show(told, console)
+    if check and statuses.is_hindered(told):
+        sys.exit(_HINDERED)
 
 
 # --- setting up ------------------------------------------------------------------------------------------------

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +24,7 @@ from failsafe.sync import seal
 from failsafe.sync.records import Enrolment, Welcome, encode
 from tests.conftest import PROJECT
 from tests.test_control import Door
+from tests.test_status import CONDITIONS, told
 
 ZONE = specimens.td3("Quillfeather", "Zzyzxbert", "XA1234907", "FRA", "700102", "M", "300101")
 PERSON = {"entity_id": "2026/7000001", "notice_type": "RED", "name": "QUILLFEATHER", "forename": "ZZYZXBERT"}
@@ -406,3 +411,49 @@ def test_status_for_programs_is_what_the_core_says(configured, tmp_path):
     with Door(tmp_path / "core.sock"):
         done = typed("status", "--json", "--config", configured)
     assert done.code == 0 and done.lines == [{"booth": "ZZ-TEST-01", "faults": ["Größe"]}]
+
+
+def test_status_for_people(configured, tmp_path):
+    """One plain line a fact where there is no terminal, and the exit code that was asked for."""
+    answers = {0: CONDITIONS["well"], 3: CONDITIONS["expired"]}
+    for code, condition in answers.items():
+        with Door(tmp_path / "core.sock") as door:
+            door.core.status = partial(told, condition)
+            for words in ([], ["--check"], ["--check", "--json"]):
+                done = typed("status", *words, "--config", configured)
+                assert (done.code, done.err) == (code if words else 0, "")
+                assert "--json" in words or done.out.startswith(condition.readiness().word)
+                assert "\x1b" not in done.out
+    assert "telephone: +00 123 4567" in typed_lines(configured, tmp_path, CONDITIONS["well"])
+
+
+def typed_lines(configured, tmp_path, condition) -> list[str]:
+    with Door(tmp_path / "core.sock") as door:
+        door.core.status = partial(told, condition)
+        return typed("status", "--config", configured).out.splitlines()
+
+
+def test_watching_needs_a_terminal(configured):
+    done = typed("status", "--watch", "--config", configured)
+    assert done.code == 2 and "--watch needs a terminal" in done.err
+
+
+def test_watching_on_a_terminal_until_it_is_interrupted(configured, tmp_path):
+    ours, theirs = pty.openpty()
+    command = [Path(sys.executable).parent / "failsafe", "status", "--watch", "--config", str(configured)]
+    with Door(tmp_path / "core.sock") as door, os.fdopen(ours, "rb", buffering=0) as screen:
+        door.core.status = partial(told, CONDITIONS["alerts wait"])
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+        os.close(theirs)
+        shown = b""
+        while shown.count(b"1,200 waiting") < 2:
+            shown += screen.read(4096)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert b"READY" in shown and b"Traceback" not in err and process.returncode == 0
+
+
+def test_a_core_of_another_version_is_no_traceback(configured, tmp_path):
+    with Door(tmp_path / "core.sock"):
+        done = typed("status", "--config", configured)
+    assert done.code == 1 and "another version" in done.err
