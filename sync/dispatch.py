@@ -193,10 +193,12 @@ class Dispatch:
         self._looked_at = float("-inf")
         self._told: LinkState | None = None
         self._told_at = float("-inf")
+        self.turns = {"state": 0, "alerts": 0}  # for the watchdog
 
     async def upload(self, desk: Desk) -> None:
         """Post envelopes, most urgent first, until cancelled."""
         while True:
+            self.turns["alerts"] += 1
             try:
                 await self._look()
                 batch = self._outbox.batch(self._clock())
@@ -223,6 +225,7 @@ class Dispatch:
         """Keep `spool/in/link.json` at how the link stands, until cancelled."""
         while True:
             await self.tell_now(self._standing.state())
+            self.turns["state"] += 1
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def tell_now(self, state: LinkState) -> None:
@@ -285,6 +288,7 @@ class Dispatch:
         sending = asyncio.create_task(desk.post(_ALERTS_PATH, body, ANSWER_LIMIT))
         try:
             while not (await asyncio.wait({sending}, timeout=LOOK_EVERY_S))[0]:
+                self.turns["alerts"] += 1
                 with contextlib.suppress(SpoolFault):
                     await self._look()
                 if self._outbox.preempts(posted, self._clock()):

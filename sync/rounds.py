@@ -25,10 +25,15 @@ from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_c
 from failsafe.sync.outbox import Backoff
 from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome
 from failsafe.sync.refresh import Refresher
+from failsafe.sync.service import Service
 from failsafe.sync.spool import Spool
 
 _WANT_LIMIT: Final = 64 * 1024
 _LOOK_AGAIN_S: Final = 2.0
+_GLANCE_S: Final = 0.05
+# A round may take hours over a slow line; one in which not a byte comes for so long is blocked: each request of it has
+# a deadline, and none is as long.
+_SILENT_ROUND_S: Final = 900.0
 
 _log = structlog.get_logger("link")
 T = TypeVar("T")
@@ -45,12 +50,26 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     link = Link(settings)
+    service = Service()
     working = asyncio.create_task(link.work())
+    kept = asyncio.create_task(_keep(link, service))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, working.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        service.stopping()
+        kept.cancel()
+
+
+async def _keep(link: Link, service: Service) -> None:
+    """Say that the link is ready once it has told its state, then feed the watchdog while every part moves."""
+    while not link.turns()["state"]:
+        await asyncio.sleep(_GLANCE_S)
+    service.ready(link.sentence())
+    await service.keep(link.turns, link.sentence)
 
 
 class Link:
@@ -69,6 +88,20 @@ class Link:
         self._dispatch = Dispatch(self._out, Spool(settings.spool / "in"), self.standing, _monotonic)
         self._refresh_due = asyncio.Event()
         self._refreshed = asyncio.Event()
+        self._waits = 0
+        self._rounds = 0
+        self._refreshing = False
+        self._received: tuple[int, float] = (0, _monotonic())
+
+    def turns(self) -> dict[str, int]:
+        """How often each part has turned; one whose number stays is blocked."""
+        told, sent = self._dispatch.turns["state"], self._dispatch.turns["alerts"]
+        return {"state": told, "alerts": sent + self._waits, "notices": self._rounds + self._waits}
+
+    def sentence(self) -> str:
+        """How the link stands."""
+        state = self.standing.state()
+        return f"{state.state}. {state.detail}".strip()
 
     async def work(self) -> None:
         """Serve the spool until cancelled; whatever fails outside is said and tried again."""
@@ -84,6 +117,7 @@ class Link:
     async def _work_with_welcome(self) -> None:
         """Work with the welcome file that lies in the spool now, until another one is there."""
         before = self._welcome_stamp()
+        self._waits += 1
         try:
             welcome = read_welcome(self._settings)
             context = tls_context(self._settings, welcome)
@@ -99,7 +133,7 @@ class Link:
                     self._dispatch.upload(wire),
                     self._dispatch.beat(wire),
                     self._refresh(wire, welcome),
-                    self._watch(),
+                    self._watch(wire),
                     self._until_another_welcome(before),
                 )
             ]
@@ -123,7 +157,7 @@ class Link:
         while self._welcome_stamp() == before:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _watch(self) -> None:
+    async def _watch(self, wire: Wire) -> None:
         """Plan the refreshes, guard that plan against steps of the clock, and see when the core wants more."""
         loop = asyncio.get_running_loop()
         every_s = self._settings.refresh_every_s
@@ -132,6 +166,7 @@ class Link:
         with Calendar(due, every_s, _wall(), _monotonic()) as calendar:
             while True:
                 await asyncio.sleep(GUARD_EVERY_S)
+                self._count_round(wire.received, _monotonic())
                 if self._refreshed.is_set():
                     self._refreshed.clear()
                     calendar.ran(_monotonic())
@@ -142,6 +177,13 @@ class Link:
                 if asks_more(before, wanted):
                     self._refresh_due.set()
 
+    def _count_round(self, received: int, now: float) -> None:
+        """Count a turn of the refresh: it rests, or bytes have come not too long ago."""
+        if not self._refreshing or received != self._received[0]:
+            self._received = (received, now)
+        if now - self._received[1] < _SILENT_ROUND_S:
+            self._rounds += 1
+
     async def _refresh(self, wire: Wire, welcome: Welcome) -> None:
         """Refresh when it is due, and sooner after a failure, until cancelled."""
         spool = Spool(self._settings.spool / "in")
@@ -150,6 +192,7 @@ class Link:
         backoff = Backoff(random.random)
         while True:
             self._refresh_due.clear()
+            self._refreshing = True
             try:
                 brought = await in_thread(lambda: refresher.refresh(self._want()), source.stop)
             except SyncError as error:
@@ -164,6 +207,7 @@ class Link:
                 self.standing.well("feed")
                 if brought.files:
                     _log.info("publication", files=brought.files, bytes=brought.bytes, pruned=brought.pruned)
+            self._refreshing = False
             self._refreshed.set()
             await self._until_due(backoff)
 

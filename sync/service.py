@@ -128,7 +128,10 @@ class Service:
                 _log.warning("a part does not move", still=named)
             elif self.watchdog_s:
                 self.feed()
-            self.status(status())
+            try:
+                self.status(status())
+            except Exception as error:  # what cannot be told must not end what works
+                _log.error("the status cannot be told", fault=type(error).__name__)
 
     def _send(self, message: str) -> None:
         if not self._address:
