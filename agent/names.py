@@ -4,6 +4,8 @@ Two forms of a token are used. The *folded* form is what a zone would print: cap
 lets transliterations meet: kh and h, shch and sh, y i and j, w and v, single and doubled letters. The *skeleton* keeps
 the consonants alone, for scripts that do not write vowels.
 
+`fold` is one form, by ear; `folds` adds the forms under which documents of several countries may print the same name.
+
 A name that folds to nothing is an empty tuple, and whoever compares must treat two of them as different.
 """
 
@@ -17,6 +19,7 @@ from typing import Final
 
 from anyascii import anyascii
 
+from failsafe.agent.transliteration import ways
 from failsafe.sync.records import NameRow, Notice, PersonName
 
 # Where ICAO Doc 9303 part 3 writes a Cyrillic letter otherwise than anyascii does, and where it differs from the
@@ -48,7 +51,9 @@ PARTICLES: Final = frozenset(_PARTICLES.split())
 
 # In this order; what stands left is looked for in the text as it is then. X stands for the sound of `ch`.
 _SQUASHES: Final[tuple[tuple[str, str], ...]] = (
-    ("XKH", "H"),  # ICAO's escapes for Arabic letters
+    ("NXX", "N"),  # as some documents print a tilde and an umlaut
+    ("UXX", "U"),
+    ("XKH", "H"),  # the escapes of Doc 9303 for Arabic letters
     ("XSH", "SH"),
     ("XH", "H"),
     ("XD", "D"),
@@ -97,7 +102,7 @@ _VOWELS_OUT: Final = str.maketrans("", "", "AEIOUVH")
 
 
 # Which rules made the derived names of a mirror; another number has them made anew at the next start.
-EDITION: Final = "1"
+EDITION: Final = "2"
 
 
 def fold(text: str) -> tuple[str, ...]:
@@ -115,6 +120,22 @@ def fold(text: str) -> tuple[str, ...]:
         parted = pattern.sub(letters, parted)
     latin = _APOSTROPHES.sub("", anyascii(parted.translate(_CYRILLIC))).upper()
     return tuple(_LETTERS.findall(latin)[:_MOST_TOKENS])
+
+
+def folds(text: str) -> tuple[tuple[str, ...], ...]:
+    """Every folded form of a name: by ear first, then as documents print its script, each once.
+
+    Of several countries' ways only those are kept that the squash does not even out anyway.
+    """
+    kept = [first] if (first := fold(text)) else []
+    sounds = {tuple(map(squash, first))}
+    for place, way in enumerate(ways(text)):
+        tokens = fold(way)
+        heard = tuple(map(squash, tokens))
+        if tokens and tokens not in kept and (place == 0 or heard not in sounds):
+            kept.append(tokens)
+            sounds.add(heard)
+    return tuple(kept)
 
 
 @lru_cache(maxsize=8192)
@@ -142,16 +163,17 @@ def consonants(squashed: str) -> str:
 
 
 def forms(notice: Notice) -> Iterator[NameRow]:
-    """The forms under which a notice is found: each of its names once, in every script it comes in.
+    """The forms under which a notice is found: each of its names once, in every script and way of printing.
 
     A name that folds to nothing gives no form; a notice may thus have none, and is then found by its documents only.
     """
     seen = set()
     for name in notice.names:
-        tokens = " ".join(fold(_whole(name)))
-        if tokens and tokens not in seen:
-            seen.add(tokens)
-            yield NameRow(notice.entity_id, tokens, name.kind)
+        for form in folds(_whole(name)):
+            tokens = " ".join(form)
+            if tokens not in seen:
+                seen.add(tokens)
+                yield NameRow(notice.entity_id, tokens, name.kind)
 
 
 def _whole(name: PersonName) -> str:

@@ -15,7 +15,7 @@ from rapidfuzz.fuzz import WRatio
 from failsafe.agent.alignment import MATCH_FROM, align, score_names
 from failsafe.agent.index import Index
 from failsafe.agent.matching import Traveller, compare_births, fold_number, match
-from failsafe.agent.names import fold, forms
+from failsafe.agent.names import fold, folds, forms
 from failsafe.sync.records import IdentityDocument, ListedDocument, Notice, PersonName
 from tests.bench.population import Population
 
@@ -182,7 +182,7 @@ def test_the_order_of_tokens_changes_little(first, second, shuffler):
 def test_no_token_is_in_two_reasons(first, second):
     reasons = score_names(first, second).reasons
     used = " ".join(reason.query for reason in reasons).split()
-    assert sorted(used) == sorted(fold(first))
+    assert sorted(used) in [sorted(form) for form in folds(first) or ((),)]
 
 
 # --- birth dates -----------------------------------------------------------------------------------------------
