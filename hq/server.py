@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ from failsafe.hq.keys import HeadquartersError, KeyFault, KeyStore
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
 from failsafe.sync.errors import SyncError
+from failsafe.sync.service import Service, inherited
 
 DEFAULT_PORT: Final = 8643
 DEFAULT_CCC_PORT: Final = 8700
@@ -40,6 +41,7 @@ TIMESTAMP_EVERY_S: Final = 600.0
 _TRY_AGAIN_S: Final = 30.0
 _LOOK_EVERY_S: Final = 1.0
 _STOP_S: Final = 3
+_GLANCE_S: Final = 0.01
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
 
 log = structlog.get_logger(__name__)
@@ -147,7 +149,11 @@ class Server:
         """
         published.load(self.repository.public, self.repository.keys)
         context = tls_context(self.repository.keys, self.clock())
-        with _listening(host, port) as booths, _listening(LOOPBACK, ccc_port) as ccc:
+        given = _given()
+        with (
+            _listening(given.get("booths"), host, port) as booths,
+            _listening(given.get("ccc"), LOOPBACK, ccc_port) as ccc,
+        ):
             started()
             asyncio.run(self._serve(context, booths, ccc, ready))
 
@@ -167,11 +173,14 @@ class Server:
             asyncio.create_task(server.serve(sockets=[listening]))
             for server, listening in zip(servers, (booths, ccc), strict=True)
         ]
-        beside = [asyncio.create_task(self._sign_timestamps()), asyncio.create_task(self._look())]
+        service, condition = Service(), _Condition()
+        beside = [asyncio.create_task(self._sign_timestamps(condition)), asyncio.create_task(self._look(condition))]
         beside.append(asyncio.create_task(_tell(servers, booths, ccc, ready)))
+        beside.append(asyncio.create_task(_keep(service, condition, servers)))
         try:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            service.stopping()
             _stop(servers)
             for task in beside:
                 task.cancel()
@@ -181,24 +190,48 @@ class Server:
             kinds = ", ".join(sorted({type(fault).__name__ for fault in ended if fault is not None}))
             raise ServerFault(f"The server broke down ({kinds}).", "Start it again; report it if it happens again.")
 
-    async def _sign_timestamps(self) -> None:
+    async def _sign_timestamps(self, condition: _Condition) -> None:
         while True:
             try:
                 await asyncio.to_thread(self.repository.touch_timestamp, now=self.clock())
                 wait_s = TIMESTAMP_EVERY_S
+                condition.troubles.pop("timestamp", None)
             except (HeadquartersError, SyncError, OSError) as error:
                 log.error("the timestamp is not signed: booths will call their notices old", fault=str(error))
                 wait_s = _TRY_AGAIN_S
+                condition.troubles["timestamp"] = "The timestamp is not signed: booths will call their notices old."
             await asyncio.sleep(wait_s)
 
-    async def _look(self) -> None:
+    async def _look(self, condition: _Condition) -> None:
         """Notice what other processes put into the desk's database."""
         while True:
             try:
                 await asyncio.to_thread(self.desk.look)
+                condition.troubles.pop("database", None)
             except DeskFault as fault:
                 log.error("the desk's database cannot be read", fault=fault.detail)
+                condition.troubles["database"] = "The desk's database cannot be read."
+            condition.looks += 1
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+@dataclass(slots=True)
+class _Condition:
+    """What the service manager hears: how often the database has answered, and what is wrong by whom it concerns."""
+
+    looks: int = 0
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        return " ".join(self.troubles.values()) or "Serving booths and the command centre."
+
+
+async def _keep(service: Service, condition: _Condition, servers: Sequence[uvicorn.Server]) -> None:
+    """Say that headquarters is ready once it is, then feed the watchdog while the database answers."""
+    while not all(server.started for server in servers) or not condition.looks:
+        await asyncio.sleep(_GLANCE_S)
+    service.ready(condition.sentence())
+    await service.keep(lambda: {"database": condition.looks}, condition.sentence)
 
 
 class _BoothServer(uvicorn.Server):
@@ -240,7 +273,7 @@ async def _tell(
 ) -> None:
     named = Addresses(f"https://{_address(booths)}", f"http://{_address(ccc)}")
     while not all(server.started for server in servers):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(_GLANCE_S)
     ready(named)
 
 
@@ -249,8 +282,28 @@ def _address(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _given() -> dict[str, socket.socket]:
+    """The sockets that systemd has opened, by name: `booths`, `ccc` or both."""
+    given = inherited()
+    if given.keys() - {"booths", "ccc"}:
+        raise ServerFault(
+            "systemd gives a socket of an unknown name.",
+            "Put failsafe-hq.socket and failsafe-hq-page.socket back as they were installed; addresses may be others.",
+        )
+    if "ccc" in given and given["ccc"].getsockname()[0] != LOOPBACK:
+        raise ServerFault(
+            "The command centre's page would be open to a network.",
+            f"Have failsafe-hq-page.socket listen on {LOOPBACK}.",
+        )
+    return given
+
+
 @contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(given: socket.socket | None, host: str, port: int) -> Iterator[socket.socket]:
+    if given is not None:
+        with given:
+            yield given
+        return
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
