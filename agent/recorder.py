@@ -21,6 +21,7 @@ from failsafe.sync.errors import StoreBroken, SyncError
 from failsafe.sync.ledger import Ledger, Undelivered
 
 RETRY_S: Final = 1.0
+_TURN_S: Final = 1.0  # the longest rest, so that the watchdog can tell resting from being blocked
 Task = Callable[[Ledger], object]
 
 _log = structlog.get_logger("recorder")
@@ -28,11 +29,15 @@ _log = structlog.get_logger("recorder")
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One thing to write. `tried` is set after the first try, `recorded` tells whether it is committed."""
+    """One thing to write. `recorded` tells whether it is committed.
+
+    `tried` is set after the first try, or where one must not be waited for; `ended` when nothing follows any more.
+    """
 
     task: Task
     keep: bool
     tried: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
     recorded: bool = False
 
     def wait(self, timeout_s: float) -> bool:
@@ -46,16 +51,22 @@ class Recorder:
 
     Args:
         open_ledger: opens the ledger; called on the recorder's own thread, again after a failure.
+
+    `turns` grows at least once a second unless the thread is blocked, on a full disk as well. `begun` is set when the
+    first task has been tried: by then the ledger is open, or `fault` says why not.
     """
 
     def __init__(self, open_ledger: Callable[[], Ledger]) -> None:
         self._open_ledger = open_ledger
         self._waiting: deque[Attempt] = deque()
+        self._at_hand: Attempt | None = None
         self._wake = threading.Condition()
         self._stopping = False
         self._ledger: Ledger | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.fault: SyncError | None = None
+        self.turns = 0
+        self.begun = threading.Event()
         self.undelivered = Undelivered(0, None)
         self.alerts_waiting = Undelivered(0, None)
         self.head = ""
@@ -86,18 +97,36 @@ class Recorder:
             self._wake.notify()
         return attempt
 
+    def try_once(self, task: Task, timeout_s: float) -> bool | None:
+        """Have `task` run once, in its turn; whether it is committed, or None if it is being written at this moment.
+
+        What was not begun within `timeout_s` is taken back: a "not recorded" that was told stays true.
+        """
+        attempt = self.submit(task, keep=False)
+        if not attempt.ended.wait(timeout_s):
+            with self._wake:
+                if self._at_hand is attempt:
+                    return None
+                with suppress(ValueError):  # it ended in between
+                    self._waiting.remove(attempt)
+        return attempt.recorded
+
     def _run(self) -> None:
         last_failed = False  # what a stop finds waiting is tried once more: then it is lost with the process
         while True:
             with self._wake:
                 if self.fault is not None and not self._stopping:
                     self._wake.wait(RETRY_S)
+                self.turns += 1
                 while not self._waiting and not self._stopping:
-                    self._wake.wait()
+                    self._wake.wait(_TURN_S)
+                    self.turns += 1
                 if last_failed or (self._stopping and not self._waiting):
                     break
                 attempt, stopping = self._waiting[0], self._stopping
+                self._at_hand = attempt
             self._try(attempt)
+            self._at_hand = None
             last_failed = stopping and self.fault is not None
         if self._ledger is not None:
             self._ledger.close()
@@ -117,10 +146,12 @@ class Recorder:
                 _log.info("ledger writes again")
             self.fault = None
             attempt.recorded = True
+            attempt.ended.set()
             attempt.tried.set()  # a verdict waits for this much, and not for the counting behind it
             self._drop(attempt)
             self._count()
         attempt.tried.set()
+        self.begun.set()
 
     def _count(self) -> None:
         """What page and status say of the ledger, as of now; a fault of reading shows at the next write."""
@@ -139,6 +170,7 @@ class Recorder:
             self._tell_those_behind()
         else:
             self._drop(attempt)
+            attempt.ended.set()
 
     def _tell_those_behind(self) -> None:
         """Nobody behind a failed write waits half a second to learn that it cannot be written yet."""
