@@ -16,14 +16,18 @@ from failsafe.agent.crossing import Changes, Lane, LaneSettings
 from failsafe.agent.fusion import AlertCall, Findings, MirrorState, Verdict
 from failsafe.agent.matching import PersonFinding
 from failsafe.agent.page.view import (
+    AlertView,
     CandidateView,
+    DetectorHealth,
     LaneView,
+    PassageView,
     PastCrossing,
     RadiationView,
     SecondView,
     VerdictView,
 )
-from failsafe.agent.radiation import Health, LaneMonitor, Passage
+from failsafe.agent.passages import passage_view
+from failsafe.agent.radiation import Health, LaneMonitor, Passage, advice
 from failsafe.agent.traveller import Presented
 from failsafe.drivers.reading import Reading
 from failsafe.sync.records import Alert, FeedState, Notice, RadiationSummary, SearchLine
@@ -103,6 +107,7 @@ class _Record:
     at: str = ""
     raised: dict[tuple[object, ...], str] = field(default_factory=dict)
     last_alert: str | None = None
+    alerts: list[AlertView] = field(default_factory=list)
     passages: tuple[Passage, ...] = ()
 
 
@@ -276,6 +281,7 @@ class Post:
         """What has gone to the ledger is not raised again; before that, a fault of ours must not make it count."""
         for call, alert in zip(calls, raised, strict=True):
             record.raised[self._key(record, call)] = record.last_alert = alert.id
+            record.alerts.append(AlertView(id=alert.id, kind=alert.kind, urgency=alert.urgency, at=alert.at.wall))
             if call.kind == "radiation_alarm":
                 self._alarms_told |= {passage.id: frozenset(passage.alarms) for passage in record.passages}
 
@@ -365,8 +371,25 @@ class Post:
             candidates=tuple(cards),
             listed=record.finding.listed,
             radiation=self._radiation_view(record, now),
-            alerts=tuple(record.raised.values()),
+            detectors=tuple(self._detector_health(monitor, now) for monitor in self.monitors.values()),
+            passages=self._passage_views(record, now),
+            alerts=tuple(record.alerts),
         )
+
+    def _detector_health(self, monitor: LaneMonitor, now: float) -> DetectorHealth:
+        health = monitor.health(now)
+        return DetectorHealth(detector=monitor.detector, health=health, advice=advice(health))
+
+    def _passage_views(self, record: _Record, now: float) -> tuple[PassageView, ...]:
+        """The passages of a crossing as their detectors know them now; as the crossing last knew them after that."""
+        tied = self.lane.passages_of(record.crossing) if record.crossing is not None else ()
+        wall = self._around.circumstances(self.name).at.wall
+        views = []
+        for passage in tied or record.passages:
+            monitor = next((one for one in self.monitors.values() if one.passage(passage.id) is not None), None)
+            known = monitor.passage(passage.id) if monitor is not None else None
+            views.append(passage_view(known or passage, monitor or next(iter(self.monitors.values())), now, wall))
+        return tuple(views)
 
     def _radiation_view(self, record: _Record | None, now: float) -> RadiationView:
         state: fusion.Radiation

@@ -1,8 +1,9 @@
 """The desk's tables, and the database they lie in.
 
-`entries` has every alert and health change that was receipted, each with its receipt; `forks` what came under a taken
-id with other content; `heartbeats` each booth's last; `faults` what a booth's heartbeats gave away. The database is
-not the register's: an import of a million notices holds the register's file for long, and alerts do not wait for it.
+`entries` has every alert, finding and health change that was receipted, each with its receipt; `findings` which of its
+booth's alerts a finding speaks of; `forks` what came under a taken id with other content; `heartbeats` each booth's
+last; `faults` what a booth's heartbeats gave away. The database is not the register's: an import of a million notices
+holds the register's file for long, and alerts do not wait for it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,13 @@ ENTRIES: Final = Table(
     Index("entries_by_mark", "mark", "booth"),
     Index("entries_as_listed", "is_alert", "urgent", "number"),
     sqlite_autoincrement=True,
+)
+FINDINGS: Final = Table(
+    "findings",
+    SCHEMA,
+    Column("booth", String(32), primary_key=True),
+    Column("alert", String(36), primary_key=True),  # it may come after its finding, by a stick for instance
+    Column("finding", String(36), primary_key=True),
 )
 FORKS: Final = Table(
     "forks",

@@ -17,8 +17,10 @@ from failsafe.hq.register import Register
 from failsafe.sync import envelope
 from failsafe.sync.records import (
     Alert,
+    Body,
     ChainEntry,
     Envelope,
+    Finding,
     HealthChange,
     Heartbeat,
     MatchedNotice,
@@ -93,7 +95,20 @@ class Booth:
             )
         )
 
-    def append(self, body: Alert | HealthChange) -> ChainEntry:
+    def finding(self, *alerts: ChainEntry, text: str = "Papers and face agree.", **fields) -> ChainEntry:
+        """The next entry of the chain, a finding about these alerts."""
+        return self.append(
+            Finding(
+                id=fields.pop("id", None) or str(uuid.uuid4()),
+                at=wall(len(self.entries)),
+                place=self.place(),
+                alerts=fields.pop("about", None) or tuple(alert.body.id for alert in alerts),
+                text=text,
+                **fields,
+            )
+        )
+
+    def append(self, body: Body) -> ChainEntry:
         previous = self.entries[-1].digest() if self.entries else "0" * 64
         entry = ChainEntry(sequence=len(self.entries) + 1, previous=previous, body=body)
         self.entries.append(entry)

@@ -313,7 +313,65 @@ def test_the_first_line_sees_no_name_and_the_second_line_all_of_it() -> None:
     second = booth.post.second(booth.now)
     assert second.person is not None and second.person.surname == "EXAMPLOV"
     assert second.candidates[0].notice == SUBJECT
-    assert second.alerts == (booth.shift.recorded[0].id,)
+    (alert,) = booth.shift.recorded
+    (shown,) = second.alerts
+    assert (shown.id, shown.kind, shown.urgency, shown.at) == (alert.id, "notice_hit", "urgent", alert.at.wall)
+
+
+def test_the_second_line_sees_when_the_alarm_was_and_what_it_stood_against() -> None:
+    booth = Booth()
+    booth.show(INNOCENT)
+    booth.passes("gamma")
+    booth.now += 4.0
+    second = booth.post.second(booth.now)
+    (passage,) = second.passages
+    assert (passage.detector, passage.monitored, passage.health) == ("portal-1", True, "OK")
+    # It lasted a second and ended four seconds before now, which is 12:00:00 by the wall clock.
+    assert (passage.began_at, passage.ended_at) == ("2026-11-21T11:59:55.000Z", "2026-11-21T11:59:56.000Z")
+    assert passage.duration_s == 1.0
+    (gamma,) = passage.channels
+    assert (gamma.channel, gamma.alarm, gamma.peak_counts, gamma.panels) == ("gamma", True, 320, (80, 80, 80, 80))
+    assert (gamma.interval_s, gamma.background_cps) == (0.2, 1520.0)
+    assert gamma.times_background == pytest.approx(320 / (1520 * 0.2), abs=0.05)
+    assert gamma.threshold_counts is None, "the portal's factor is not known here: nothing is made up"
+    assert [(one.detector, one.health, one.advice) for one in second.detectors] == [("portal-1", "OK", "")]
+
+
+def test_a_passage_under_way_has_no_end_and_a_channel_without_a_reading_no_peak() -> None:
+    booth = Booth()
+    booth.show(INNOCENT)
+    booth.post.receive("portal-1", Occupancy(booth.now, "began"), booth.now)
+    booth.post.receive("portal-1", Alarm(booth.now, "neutron", (3, 0, 0, 0)), booth.now)
+    booth.now += 2.5
+    (passage,) = booth.post.second(booth.now).passages
+    assert passage.ended_at == "" and passage.duration_s == 2.5
+    (neutron,) = passage.channels
+    assert (neutron.channel, neutron.alarm, neutron.peak_counts, neutron.times_background) == (
+        "neutron",
+        True,
+        None,
+        None,
+    )
+
+
+def test_a_passage_that_was_cut_off_says_what_was_wrong_with_the_detector() -> None:
+    booth = Booth()
+    booth.show(INNOCENT)
+    booth.post.receive("portal-1", Occupancy(booth.now, "began"), booth.now)
+    booth.post.line("portal-1", False, booth.now + 1.0)
+    second = booth.post.second(booth.now + 1.0)
+    assert [(one.monitored, one.health) for one in second.passages] == [(False, "LINK_DOWN")]
+    assert second.detectors[0].health == "LINK_DOWN" and "cable" in second.detectors[0].advice
+
+
+def test_the_passage_of_an_alarm_that_is_nobodys_is_shown_with_it() -> None:
+    booth = Booth()
+    booth.passes("gamma")
+    booth.wait(15.0)
+    second = booth.post.second(booth.now)
+    assert second.crossing is None and second.verdict is not None and second.verdict.word == "STOP"
+    assert [channel.alarm for passage in second.passages for channel in passage.channels] == [True]
+    assert [alert.kind for alert in second.alerts] == ["radiation_alarm"]
 
 
 def test_closing_clears_the_page_and_keeps_the_word_in_the_history() -> None:

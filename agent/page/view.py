@@ -125,6 +125,55 @@ class CandidateView(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice
 
 
+class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel of a passage: its highest interval (None: none came), and what that stood against.
+
+    `peak_counts` is of all panels together, `panels` of each; `background_cps` as the passage began;
+    `threshold_counts` for an interval of this length, where the portal's factor is known. `alarm` is the device's own.
+    """
+
+    channel: Literal["gamma", "neutron"]
+    alarm: bool
+    peak_counts: int | None = None
+    interval_s: float | None = None
+    background_cps: float | None = None
+    times_background: float | None = None
+    threshold_counts: float | None = None
+    panels: tuple[int, ...] = ()
+
+
+class PassageView(msgspec.Struct, frozen=True, kw_only=True):
+    """A detector's view of one passage, by the wall clock; `ended_at` empty: somebody is in the detector.
+
+    `monitored` is false where the detector was not well the whole time; `health` is then what was wrong first.
+    """
+
+    detector: str
+    began_at: str
+    ended_at: str = ""
+    duration_s: float
+    monitored: bool
+    health: str
+    channels: tuple[ChannelView, ...] = ()
+
+
+class DetectorHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the lane's radiation detectors now, and what to do if it is not OK."""
+
+    detector: str
+    health: str
+    advice: str = ""
+
+
+class AlertView(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert of a crossing, without anything of the person."""
+
+    id: str
+    kind: str
+    urgency: str
+    at: str
+
+
 class SecondView(msgspec.Struct, frozen=True, kw_only=True):
     """The second line's page for the current crossing of a lane."""
 
@@ -135,7 +184,50 @@ class SecondView(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[CandidateView, ...] = ()
     listed: tuple[MatchedDocument, ...] = ()
     radiation: RadiationView | None = None
-    alerts: tuple[str, ...] = ()
+    detectors: tuple[DetectorHealth, ...] = ()
+    passages: tuple[PassageView, ...] = ()
+    alerts: tuple[AlertView, ...] = ()
+
+
+class FindingOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the second line writes down about a crossing that raised alerts; `id` (UUID version 7) makes a repetition
+    of the same order harmless."""
+
+    id: str
+    lane: str
+    alerts: tuple[str, ...]
+    text: str
+    crossing: str | None = None
+
+
+class FindingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that is in the ledger; `delivered_at` empty: headquarters has not signed for it yet."""
+
+    id: str
+    at: str
+    text: str
+    shift: str = ""
+    delivered_at: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """How far alerts have come, and what was found about them.
+
+    `recorded` are the ids that the ledger holds, `delivered` when headquarters' receipt for an id was taken.
+    """
+
+    recorded: tuple[str, ...] = ()
+    delivered: dict[str, str] = msgspec.field(default_factory=dict)
+    findings: tuple[FindingView, ...] = ()
+
+
+class FindingRefused(Exception):
+    """A finding was not recorded: why, and what to do; `booth` is true where the booth, not the text, is at fault."""
+
+    def __init__(self, text: str, advice: str, *, booth: bool = False) -> None:
+        super().__init__(text)
+        self.advice = advice
+        self.booth = booth
 
 
 class ManualEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import Alert
+from failsafe.sync.records import Alert, Finding
 
 NoticeState = Literal["not for CBRNE", "waiting", "sent", "failing"]
 
@@ -28,6 +28,15 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a booth's second line found out about an alert; a later one may correct an earlier one."""
+
+    finding: Finding
+    sequence: int
+    received_at: str
+    chain: Literal["whole", "gap before", "fork"]
+
+
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     """One alert of the list; `number` grows with arrival, orders what came since, and names the alert here.
 
@@ -41,6 +50,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     chain: Literal["whole", "gap before", "fork"]
     tellings: tuple[Telling, ...] = ()
     acknowledged: Acknowledgement | None = None
+    findings: tuple[FindingLine, ...] = ()  # in the order the booth wrote them
 
 
 class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
