@@ -16,7 +16,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,20 @@ from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable
 from failsafe.agent.crossing import LaneSettings
+from failsafe.agent.findings import Findings
 from failsafe.agent.health import HealthBook
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
 from failsafe.agent.page.app import make_app
-from failsafe.agent.page.view import DetectorView, EntryRefused, ManualEntry, SecondView, View
+from failsafe.agent.page.view import (
+    DetectorView,
+    EntryRefused,
+    FindingOrder,
+    ManualEntry,
+    SecondView,
+    Told,
+    View,
+)
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
 from failsafe.agent.recorder import whereabouts
@@ -88,6 +97,9 @@ class Booth:
             self._heartbeat,
             self._want,
             lambda: utc(wall_clock()),
+        )
+        self._findings = Findings(
+            self._knowledge.recorder, self._knowledge.open_ledger, self._knowledge.circumstances, self._knowledge.shift
         )
         self._book = HealthBook()
         self._devices = self._make_devices()
@@ -339,6 +351,24 @@ class Booth:
             self._show(now)
 
         self._ask(close)
+
+    def find(self, order: FindingOrder) -> str:
+        """Record what second line found out; on the page's thread, for the lane does not wait for it.
+
+        Raises:
+            FindingRefused: it is not recorded.
+        """
+        finding = self._findings.record(order)
+        self._tray.hurry()
+        return finding
+
+    def told(self, alerts: Sequence[str]) -> Told:
+        """How far these alerts have come, and what was found about them.
+
+        Raises:
+            FindingRefused: the ledger cannot be read.
+        """
+        return self._findings.told(alerts)
 
     def _ask(self, act: Callable[[float], object]) -> object:
         """Run `act` on the booth's thread and wait for what it gives."""

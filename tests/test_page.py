@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import get_args
@@ -25,11 +25,15 @@ from failsafe.agent.page.view import (
     CandidateView,
     DetectorView,
     EntryRefused,
+    FindingOrder,
+    FindingRefused,
+    FindingView,
     HeaderView,
     LaneView,
     ManualEntry,
     RadiationView,
     SecondView,
+    Told,
     VerdictView,
     View,
     Word,
@@ -98,6 +102,7 @@ class InTestDesk:
     fault: Exception | None = None
     entered: list[ManualEntry] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    found: list[FindingOrder] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     bell: Bell = field(default_factory=Bell)
 
@@ -132,6 +137,22 @@ class InTestDesk:
     def close(self, lane: str) -> None:
         self.threads.add(threading.get_ident())
         self.closed.append(lane)
+
+    def find(self, order: FindingOrder) -> str:
+        self.threads.add(threading.get_ident())
+        if not order.text:
+            raise FindingRefused("The finding is empty.", "Write what was found.")
+        if not order.alerts:
+            raise FindingRefused("NOT RECORDED: the ledger cannot record.", "Telephone the CCC.", booth=True)
+        self.found.append(order)
+        return order.id
+
+    def told(self, alerts: Sequence[str]) -> Told:
+        self.threads.add(threading.get_ident())
+        if not alerts:
+            raise FindingRefused("The ledger cannot be read.", "Telephone the technician.", booth=True)
+        found = tuple(FindingView(id=order.id, at=STOP.at, text=order.text) for order in self.found)
+        return Told(recorded=tuple(alerts), delivered={alerts[0]: STOP.at}, findings=found)
 
 
 class Served:
@@ -325,10 +346,12 @@ def test_localhost_is_its_own_origin(served: Served) -> None:
 def test_token_is_required_where_anything_is_told_or_done(served: Served, token: str) -> None:
     refusal(served.client.get("/events", params={"token": token}), 403)
     refusal(served.client.get("/second.json", params={"token": token, "lane": "north"}), 403)
+    refusal(served.client.get("/told.json", params={"token": token, "alert": "a-1"}), 403)
     ascii_token = token.encode("ascii", "replace").decode()
     refusal(served.post("/enter", {"lane": "north", "surname": "EXEMPLARI"}, x_page_token=ascii_token), 403)
     refusal(served.post("/close", {"lane": "north"}, x_page_token=ascii_token), 403)
-    assert served.desk.entered == [] and served.desk.closed == []
+    refusal(served.post("/finding", FINDING, x_page_token=ascii_token), 403)
+    assert served.desk.entered == [] and served.desk.closed == [] and served.desk.found == []
 
 
 def test_each_process_has_its_own_token(served: Served) -> None:
@@ -473,6 +496,38 @@ def test_zone_keeps_its_lines(served: Served) -> None:
 def test_refused_entry_gives_the_officer_the_words(served: Served) -> None:
     body = refusal(served.post("/enter", {"lane": "north"}), 422)
     assert body["error"] == "Type the lines of the zone, or at least a surname."
+
+
+FINDING = {"id": "f-1", "lane": "north", "alerts": ["a-1", "a-2"], "crossing": "c-1", "text": "Ärztlicher Brief \u202b"}
+
+
+def test_finding_reaches_the_booth_off_the_event_loop_and_is_told_again(served: Served) -> None:
+    answer = served.post("/finding", FINDING)
+    assert (answer.status_code, answer.json()) == (200, {"finding": "f-1"})
+    (order,) = served.desk.found
+    assert (order.alerts, order.crossing, order.text) == (("a-1", "a-2"), "c-1", "Ärztlicher Brief \u202b")
+    told = served.client.get("/told.json", params={"token": served.token, "alert": ["a-1", "a-2"]})
+    assert told.json()["recorded"] == ["a-1", "a-2"] and told.json()["delivered"] == {"a-1": STOP.at}
+    assert [found["text"] for found in told.json()["findings"]] == [order.text]
+    assert served.desk.threads.isdisjoint({served._thread.ident, threading.get_ident()})
+
+
+def test_the_longest_finding_fits_and_more_does_not(served: Served) -> None:
+    assert served.post("/finding", {**FINDING, "text": "\U00020bb7" * 2000}).status_code == 200
+    assert served.post("/finding", {**FINDING, "text": "\n" * 2000}).status_code == 200
+    refused = served.post("/finding", {**FINDING, "text": "x" * 33_000})
+    assert refused.status_code == 413 and "Shorten" in refused.json()["advice"]
+
+
+def test_refused_finding_gives_the_officer_the_words(served: Served) -> None:
+    empty = served.post("/finding", {**FINDING, "text": ""})
+    assert empty.status_code == 422 and empty.json()["advice"] == "Write what was found."
+    broken = served.post("/finding", {**FINDING, "alerts": []})
+    assert broken.status_code == 503 and "NOT RECORDED" in broken.json()["error"]
+    assert served.post("/finding", {**FINDING, "lane": "nowhere"}).status_code == 404
+    assert served.post("/finding", {**FINDING, "category": "x"}).status_code == 400
+    assert served.desk.found == []
+    assert served.client.get("/told.json", params={"token": served.token}).status_code == 503
 
 
 def test_close_reaches_the_booth(served: Served) -> None:

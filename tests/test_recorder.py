@@ -357,3 +357,56 @@ def test_however_often_each_write_fails_all_are_there_in_order(tmp_path_factory,
             recorder.submit(lambda _: None)  # wakes the recorder, so that nobody waits a second
     assert all(attempt.recorded for attempt in attempts)
     assert ids(path) == [f"alert-{number}" for number in left]
+
+
+# --- once, or not at all -------------------------------------------------------------------------------------
+
+
+def test_what_is_tried_once_and_succeeds_is_on_the_disk(recorder, path):
+    assert recorder.try_once(appending(alert(1)), PATIENCE_S) is True
+    assert ids(path) == ["alert-1"]
+
+
+def test_what_is_tried_once_and_fails_is_not_written_later(recorder, path):
+    caught_up(recorder)
+    with held(path):
+        assert recorder.try_once(appending(alert(1)), PATIENCE_S) is False
+        assert not recorder.healthy
+    assert recorder.submit(appending(alert(2))).ended.wait(PATIENCE_S)
+    assert ids(path) == ["alert-2"]
+
+
+def test_a_known_fault_does_not_spare_the_try(recorder, path):
+    """The ledger may have come back meanwhile: "not recorded" is said of a try that was made, not of an old one."""
+    caught_up(recorder)
+    with held(path):
+        assert recorder.try_once(appending(alert(1)), PATIENCE_S) is False
+    assert recorder.try_once(appending(alert(2)), PATIENCE_S) is True
+    assert ids(path) == ["alert-2"]
+
+
+def test_what_stands_behind_a_failure_is_taken_back_when_its_time_is_over(recorder, path):
+    caught_up(recorder)
+    with held(path):
+        kept = recorder.submit(appending(alert(1)))
+        assert recorder.try_once(appending(alert(2)), 0.05) is False
+    assert kept.ended.wait(PATIENCE_S)
+    caught_up(recorder)
+    assert ids(path) == ["alert-1"]
+
+
+def test_of_what_is_being_written_nobody_says_that_it_is_not(recorder, path):
+    begun, go_on, told = threading.Event(), threading.Event(), []
+
+    def slow(ledger: Ledger) -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        ledger.append(alert(1))
+
+    asking = threading.Thread(target=lambda: told.append(recorder.try_once(slow, 0.05)))
+    asking.start()
+    assert begun.wait(PATIENCE_S)
+    asking.join(PATIENCE_S)
+    go_on.set()
+    caught_up(recorder)
+    assert told == [None] and ids(path) == ["alert-1"]

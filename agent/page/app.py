@@ -1,4 +1,4 @@
-"""The officer's page: two HTML pages, their event stream and two orders, served on loopback.
+"""The officer's page: two HTML pages, their event stream and three orders, served on loopback.
 
 The booth is behind `Desk`; the page only draws what it says. Gate, token, streams and shelf are those of
 `failsafe.screens`.
@@ -7,6 +7,7 @@ The booth is behind `Desk`; the page only draws what it says. Gate, token, strea
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -17,7 +18,15 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from failsafe.agent.page.stream import STREAM_LIMIT, tell
-from failsafe.agent.page.view import EntryRefused, ManualEntry, SecondView, View
+from failsafe.agent.page.view import (
+    EntryRefused,
+    FindingOrder,
+    FindingRefused,
+    ManualEntry,
+    SecondView,
+    Told,
+    View,
+)
 from failsafe.agent.page.words import TABLES
 from failsafe.screens.gate import Answer, Gate, Refused, json_answer, order, refusals
 from failsafe.screens.shelf import Shelf
@@ -29,10 +38,12 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT: Final = 8600
 _BODY_LIMIT: Final = 8 * 1024
+_FINDING_LIMIT: Final = 32 * 1024  # 2,000 characters of any script, however JSON escapes them
 _PAGES: Final = {"/": "first.html", "/second": "second.html"}
 _NOWHERE: Final = "Open the first line at / or the second line at /second."
 _BROKEN: Final = Answer("The booth could not answer.", "Try again; if it stays, telephone the CCC and the technician.")
 _TOO_LONG: Final = Answer("The entry is too long.", "Type only the lines of the zone, or the fields asked for.")
+_TOO_MUCH: Final = Answer("The finding is too long.", "Shorten it, or write a second one.")
 _LOG: Final = logging.getLogger("failsafe.page")
 _T = TypeVar("_T")
 
@@ -71,11 +82,36 @@ class Desk(Protocol):
         """Close the lane's open crossing, in a worker thread; nothing happens where none is open."""
         ...
 
+    def find(self, order: FindingOrder) -> str:
+        """Record what second line found out about a crossing, in a worker thread; the same order again is harmless.
+
+        Returns:
+            The finding's id.
+
+        Raises:
+            FindingRefused: it is not recorded; it says why and what to do.
+        """
+        ...
+
+    def told(self, alerts: Sequence[str]) -> Told:
+        """How far these alerts have come and what was found about them, in a worker thread.
+
+        Raises:
+            FindingRefused: the ledger cannot be read.
+        """
+        ...
+
 
 class CloseOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST /close."""
 
     lane: str
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The body that answers POST /finding."""
+
+    finding: str
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -92,6 +128,8 @@ def make_app(desk: Desk, *, port: int = DEFAULT_PORT) -> Starlette:
         Route("/events", page.events, methods=["GET"]),
         Route("/second.json", page.second, methods=["GET"]),
         Route("/healthz", page.health, methods=["GET"]),
+        Route("/told.json", page.told, methods=["GET"]),
+        Route("/finding", page.finding, methods=["POST"]),
         Route("/enter", page.enter, methods=["POST"]),
         Route("/close", page.close, methods=["POST"]),
     ]
@@ -119,6 +157,21 @@ class _Page:
     async def second(self, request: Request) -> Response:
         self._told_token(request)
         return json_answer(self._desk.second(self._lane(request.query_params.get("lane", ""))))
+
+    async def told(self, request: Request) -> Response:
+        self._told_token(request)
+        try:
+            return json_answer(await run_in_threadpool(self._desk.told, request.query_params.getlist("alert")))
+        except FindingRefused as refused:
+            raise _refusal(refused) from None
+
+    async def finding(self, request: Request) -> Response:
+        wanted = await self._order(request, FindingOrder, limit=_FINDING_LIMIT, too_long=_TOO_MUCH)
+        self._lane(wanted.lane)
+        try:
+            return json_answer(Found(await run_in_threadpool(self._desk.find, wanted)))
+        except FindingRefused as refused:
+            raise _refusal(refused) from None
 
     async def health(self, _request: Request) -> Response:
         try:
@@ -149,5 +202,11 @@ class _Page:
             raise Refused(404, "This booth has no such lane.", "Reload the page and choose one of its lanes.")
         return name
 
-    async def _order(self, request: Request, shape: type[_T]) -> _T:
-        return await order(request, shape, token=self.shelf.token, limit=_BODY_LIMIT, too_long=_TOO_LONG)
+    async def _order(
+        self, request: Request, shape: type[_T], *, limit: int = _BODY_LIMIT, too_long: Answer = _TOO_LONG
+    ) -> _T:
+        return await order(request, shape, token=self.shelf.token, limit=limit, too_long=too_long)
+
+
+def _refusal(refused: FindingRefused) -> Refused:
+    return Refused(503 if refused.booth else 422, str(refused), refused.advice)
