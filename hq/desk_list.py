@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, or_, select, tuple_
 
 from failsafe.hq import duty, outbox
-from failsafe.hq.ccc.view import AlertLine, BoothLine, ListView
-from failsafe.hq.desk_tables import ENTRIES, FAULTS, HEARTBEATS
+from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, ListView
+from failsafe.hq.desk_tables import ENTRIES, FAULTS, FINDINGS, HEARTBEATS
 from failsafe.hq.tables import Booth
-from failsafe.sync.records import Alert, ChainEntry, Heartbeat
+from failsafe.sync.records import Alert, Body, ChainEntry, Finding, Heartbeat
 
 MOST_LINES: Final = 1000
 _MOST_WORDS: Final = 8
@@ -23,8 +23,14 @@ _ENTRY: Final = msgspec.json.Decoder(ChainEntry)
 _HEARTBEAT: Final = msgspec.json.Decoder(Heartbeat)
 
 
-def search_words(alert: Alert) -> str:
-    """Everything of an alert that an operator may search for, casefolded."""
+def search_words(body: Body) -> str:
+    """Everything of an alert or finding that an operator may search for, casefolded; a change of health has nothing."""
+    if isinstance(body, Finding):
+        return f"{body.id}\n{body.text}".replace("\0", " ").casefold()
+    return _alert_words(body) if isinstance(body, Alert) else ""
+
+
+def _alert_words(alert: Alert) -> str:
     place, person = alert.place, alert.person
     words: list[str | None] = [alert.id, alert.kind, alert.verdict, place.booth, place.country, place.crossing_point]
     words.append(place.lane)
@@ -58,14 +64,40 @@ def list_view(
     )
 
 
+def alert_lines(connection: Connection, *, limit: int, search: str) -> Iterator[AlertLine]:
+    """The alerts of the list alone, as many as asked for, read in portions: for programs, which may want them all."""
+    for urgent in (True, False):
+        below: ColumnElement[bool] = ENTRIES.c.urgent == urgent
+        while limit > 0:
+            page = select(ENTRIES).where(_wanted(search), below).order_by(ENTRIES.c.number.desc())
+            rows = connection.execute(page.limit(min(limit, MOST_LINES))).all()
+            if not rows:
+                break
+            yield from _alert_lines(connection, rows)
+            limit -= len(rows)
+            below = and_(ENTRIES.c.urgent == urgent, ENTRIES.c.number < rows[-1].number)
+
+
 def _wanted(search: str) -> ColumnElement[bool]:
     words = search.casefold().split()[:_MOST_WORDS]
-    found = [ENTRIES.c.words.contains(word, autoescape=True) for word in words]
-    return and_(ENTRIES.c.is_alert, *found)
+    return and_(ENTRIES.c.is_alert, *(or_(_holds(ENTRIES, word), _found_to_hold(word)) for word in words))
+
+
+def _holds(entries: FromClause, word: str) -> ColumnElement[bool]:
+    return entries.c.words.contains(word, autoescape=True)
+
+
+def _found_to_hold(word: str) -> ColumnElement[bool]:
+    """Alerts of which a finding holds the word."""
+    found = ENTRIES.alias("found")
+    joined = FINDINGS.join(found, and_(found.c.booth == FINDINGS.c.booth, found.c.id == FINDINGS.c.finding))
+    alerts = select(FINDINGS.c.booth, FINDINGS.c.alert).select_from(joined).where(_holds(found, word))
+    return tuple_(ENTRIES.c.booth, ENTRIES.c.id).in_(alerts)
 
 
 def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine, ...]:
     told = outbox.tellings(connection, [row.id for row in rows])
+    found = _findings(connection, rows)
     seen = duty.acknowledged(connection, [row.number for row in rows if row.urgent])
     lines = []
     for row in rows:
@@ -80,9 +112,24 @@ def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine
                     chain=row.mark,
                     tellings=told.get(row.id, ()),
                     acknowledged=seen.get(row.number),
+                    findings=tuple(found.get((row.booth, row.id), ())),
                 )
             )
     return tuple(lines)
+
+
+def _findings(connection: Connection, rows: Sequence[Any]) -> dict[tuple[str, str], list[FindingLine]]:
+    """The findings of these alerts, by booth and alert, in the order the booth wrote them."""
+    joined = FINDINGS.join(ENTRIES, and_(ENTRIES.c.booth == FINDINGS.c.booth, ENTRIES.c.id == FINDINGS.c.finding))
+    columns = (ENTRIES.c.entry, ENTRIES.c.sequence, ENTRIES.c.received_at, ENTRIES.c.mark)
+    wanted = select(FINDINGS.c.booth, FINDINGS.c.alert, *columns).select_from(joined).order_by(ENTRIES.c.sequence)
+    found: defaultdict[tuple[str, str], list[FindingLine]] = defaultdict(list)
+    for row in connection.execute(wanted.where(FINDINGS.c.alert.in_([row.id for row in rows]))):
+        finding = _ENTRY.decode(row.entry).body
+        if isinstance(finding, Finding):
+            line = FindingLine(finding=finding, sequence=row.sequence, received_at=row.received_at, chain=row.mark)
+            found[row.booth, row.alert].append(line)
+    return found
 
 
 def _booths(connection: Connection, enrolled: Iterable[Booth]) -> tuple[BoothLine, ...]:

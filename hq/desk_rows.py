@@ -13,8 +13,18 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from failsafe.hq import chain, outbox
 from failsafe.hq.chain import Link, Pulse
 from failsafe.hq.desk_list import search_words
-from failsafe.hq.desk_tables import ENTRIES, FAULTS, FORKS, HEARTBEATS
-from failsafe.sync.records import Alert, ChainEntry, Heartbeat, Receipt, Refusal, encode
+from failsafe.hq.desk_tables import ENTRIES, FAULTS, FINDINGS, FORKS, HEARTBEATS
+from failsafe.sync.records import (
+    ENTRY_ID,
+    FINDING_ALERTS,
+    Alert,
+    ChainEntry,
+    Finding,
+    Heartbeat,
+    Receipt,
+    Refusal,
+    encode,
+)
 
 log = structlog.get_logger(__name__)
 _FAULT_WORDS: Final = {
@@ -59,7 +69,7 @@ def entry_row(item: Opened, receipt: Receipt) -> dict[str, Any]:
         "is_alert": isinstance(body, Alert),
         "urgent": isinstance(body, Alert) and body.urgency == "urgent",
         "entry": encode(entry),
-        "words": search_words(body) if isinstance(body, Alert) else "",
+        "words": search_words(body),
         "received_at": receipt.received_at,
         "receipt": encode(receipt),
     }
@@ -84,10 +94,24 @@ def write(connection: Connection, batch: Batch, received_at: str) -> None:
     """Write what a batch holds, and tell the CBRNE programme's outbox; the marks of the chains are right afterwards."""
     if batch.entries:
         connection.execute(insert(ENTRIES), list(batch.entries.values()))
+    _tie_findings(connection, batch.new)
     _keep_aside(connection, batch.forks)
     for item in batch.new:
         outbox.enqueue(connection, item.entry, received_at)
     _mark(connection, batch)
+
+
+def _tie_findings(connection: Connection, new: Iterable[Opened]) -> None:
+    """Note which alerts the new findings speak of; what a booth could not have written is passed over."""
+    rows = [
+        {"booth": item.booth, "alert": alert, "finding": item.entry.body.id}
+        for item in new
+        if isinstance(item.entry.body, Finding)
+        for alert in dict.fromkeys(item.entry.body.alerts[:FINDING_ALERTS])
+        if ENTRY_ID.fullmatch(alert)
+    ]
+    if rows:
+        connection.execute(insert(FINDINGS), rows)
 
 
 def _keep_aside(connection: Connection, forks: Mapping[tuple[str, str, str], dict[str, Any]]) -> None:
