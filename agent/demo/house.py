@@ -58,6 +58,7 @@ class House:
         self.link_url = ""
         self.root_sha256 = ""
         self.held_before: list[str] = []
+        self.hq_host = "127.0.0.1"
         self.hq_port = 0
         self.ccc_port = 0
         self._hq_environment = {**os.environ, "FAILSAFE_HQ_PASSPHRASE": secrets.token_urlsafe(16)}
@@ -142,7 +143,7 @@ class House:
         Raises:
             DemoFailed: it ended instead; the text has the end of its log.
         """
-        words = ["serve", "--port", str(self.hq_port), "--ccc-port", str(self.ccc_port)]
+        words = ["serve", "--host", self.hq_host, "--port", str(self.hq_port), "--ccc-port", str(self.ccc_port)]
         with (self.folder / "hq.log").open("ab") as log:
             self.server = subprocess.Popen(
                 [program("failsafe-hq"), "--home", str(self.folder / "hq"), *words],
