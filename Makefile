@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test check format bench lock clean
+.PHONY: setup demo test check format bench words lock clean
 
 setup: .venv/.installed
 
@@ -37,6 +37,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# Every text of the pages, into the catalogues of the other languages.
+words: setup
+	$(BIN)/python -m tests.wording
 
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --strip-extras --allow-unsafe --generate-hashes \
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links

@@ -9,11 +9,13 @@ function format(Kind, options) {
 }
 export const number = (value, places = 0) => format(Intl.NumberFormat, { maximumFractionDigits: places }).format(value);
 
-const UNITS = [[345600, 86400, "day"], [3600, 3600, "hour"], [60, 60, "minute"], [0, 1, "second"]];
+// One unit, as `failsafe status` says it too; days from the fifth on, so that 48 h can be told from 90.
 export function age(seconds) {
   if (seconds == null) return t("unknown");
-  const [, size, unit] = UNITS.find(([least]) => seconds >= least) ?? UNITS.at(-1);
-  return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(Math.max(0, Math.floor(seconds / size)));
+  const whole = (size) => Math.max(0, Math.floor(seconds / size));
+  if (seconds >= 345600) return t("{n} d", { n: whole(86400) });
+  if (seconds >= 3600) return t("{n} h", { n: whole(3600) });
+  return seconds >= 60 ? t("{n} min", { n: whole(60) }) : t("{n} s", { n: whole(1) });
 }
 // stamp(options of Intl.DateTimeFormat) -> (moment) -> its words; what is no moment is shown as it came.
 export const stamp = (options) => (moment) => {

@@ -1,19 +1,11 @@
-// Entry by hand, and the keys. A key does nothing while a dialog is open; all fields are in dialogs.
+// Entry by hand.
 import { $, put } from "./draw.js";
+import { tr } from "./texts.js";
 import { post } from "./wire.js";
-
-export function keys(table) {
-  document.addEventListener("keydown", (event) => {
-    if (document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-    const act = table[event.key.toLowerCase()];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
-}
+export { keys } from "./keys.js";
 
 function say(refusal) {
-  put($("entry-refused"), refusal ? `${refusal.error} ${refusal.advice}` : "");
+  put($("entry-refused"), refusal ? `${tr(refusal.error)} ${tr(refusal.advice)}` : "");
 }
 function choose(way) {
   for (const set of document.querySelectorAll("#entry fieldset[data-way]")) {

@@ -1,5 +1,7 @@
-// The last minute of the lane's portal: gamma as a stepped line, neutrons as bars, alarms as hatched bands with a mark.
+// The last minute of the lane's portal: counts as bars, alarms as hatched bands with a mark. Time runs from left to
+// right in every language.
 import { svg } from "./draw.js";
+import { t, tn } from "./texts.js";
 
 const WIDTH = 300, LEFT = 8, RIGHT = 292, SECONDS = 60;
 const x = (ago) => RIGHT - (Math.min(Math.max(ago, 0), SECONDS) / SECONDS) * (RIGHT - LEFT);
@@ -37,19 +39,21 @@ export function strip(radiation, late) {
     samples.map(([ago, counts, alarm]) => [ago + late, counts, alarm]).filter(([ago]) => ago <= SECONDS));
   const lines = [["threshold", radiation.threshold], ["background", radiation.background_cps && radiation.background_cps * interval(gamma)]]
     .filter(([, counts]) => counts && gamma.length);
-  const told = (name, samples) => samples.length
-    ? `${name}: highest ${Math.max(...samples.map(([, counts]) => counts))} counts, ${samples.filter(([, , alarm]) => alarm).length} intervals in alarm.`
-    : `${name}: no reading.`;
+  const told = (name, samples) => (samples.length
+    ? [t("{channel}: highest {n} counts.", { channel: name, n: Math.max(...samples.map(([, counts]) => counts)) }),
+      tn("{n} interval in alarm.", "{n} intervals in alarm.", samples.filter(([, , alarm]) => alarm).length)].join(" ")
+    : t("{channel}: no reading.", { channel: name }));
+  const legend = lines.map(([kind]) => (kind === "threshold" ? `– – ${t("threshold")}` : `···· ${t("background")}`)).join("   ");
   return svg("svg", { class: "strip", viewBox: `0 0 ${WIDTH} 168`, role: "img",
-    "aria-label": `The last 60 seconds. ${told("Gamma", gamma)} ${told("Neutrons", neutron)}` },
+    "aria-label": [t("The last 60 seconds."), told(t("Gamma"), gamma), told(t("Neutrons"), neutron)].join(" ") },
     svg("defs", {}, svg("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       svg("rect", { class: "hatch", width: 2.5, height: 6 }))),
-    svg("text", { x: LEFT, y: 11 }, "Gamma"),
+    svg("text", { x: LEFT, y: 11 }, t("Gamma")),
     channel(gamma, { name: "gamma", top: 28, bottom: 92, mark: triangle, lines }),
-    lines.length > 0 && svg("text", { x: RIGHT, y: 11, "text-anchor": "end" }, lines.map(([kind]) => (kind === "threshold" ? "– – threshold" : "···· background")).join("   ")),
-    svg("text", { x: LEFT, y: 110 }, "Neutrons"),
+    lines.length > 0 && svg("text", { x: RIGHT, y: 11, "text-anchor": "end" }, legend),
+    svg("text", { x: LEFT, y: 110 }, t("Neutrons")),
     channel(neutron, { name: "neutron", top: 124, bottom: 150, mark: diamond, lines: [] }),
-    svg("text", { x: LEFT, y: 164 }, "60 s ago"),
-    svg("text", { x: RIGHT, y: 164, "text-anchor": "end" }, "now"),
-    gamma.length || neutron.length ? null : svg("text", { class: "empty", x: WIDTH / 2, y: 64, "text-anchor": "middle" }, "No passage in the last minute"));
+    svg("text", { x: LEFT, y: 164 }, t("60 s ago")),
+    svg("text", { x: RIGHT, y: 164, "text-anchor": "end" }, t("now")),
+    gamma.length || neutron.length ? null : svg("text", { class: "empty", x: WIDTH / 2, y: 64, "text-anchor": "middle" }, t("No passage in the last minute")));
 }

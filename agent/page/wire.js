@@ -1,5 +1,7 @@
 // The line to the booth: one event stream under watch, and the two orders an officer can send.
 // Whatever goes wrong here, in the drawing too, ends in `lost`: an old verdict must not stay on the screen.
+import { t } from "./texts.js";
+
 const SILENCE_MS = 4000; // the booth beats every 2 s
 const WATCH_MS = 500;
 const meta = (name, html) => html.match(new RegExp(`name="${name}" content="([^"]+)"`))?.[1];
@@ -61,7 +63,7 @@ async function answered(path, options) {
     const body = await response.json();
     return response.ok ? { ok: true, body } : { ok: false, error: body.error, advice: body.advice };
   } catch {
-    return { ok: false, error: "The booth did not answer.", advice: "Try again when the connection is back." };
+    return { ok: false, error: t("The booth did not answer."), advice: t("Try again when the connection is back.") };
   }
 }
 export const post = (path, order) => answered(path, {

@@ -18,6 +18,9 @@ ACTIONS: Final = {
     "TELEPHONE_CCC": "Telephone the command centre (CCC) now.",
 }
 
+# The verdict's words; beside a translation the English word stays, for radio and telephone.
+VERDICTS: Final = {"STOP": "STOP", "CHECK": "CHECK", "CLEAR": "CLEAR", "CANNOT CLEAR": "CANNOT CLEAR"}
+
 # State -> the verdict's word whose shape marks it (NONE: a plain dot), and what is said beside the shape.
 RADIATION: Final = {
     "quiet": ("CLEAR", "Quiet", "The passage ended without an alarm."),
@@ -42,6 +45,16 @@ DETECTORS: Final = {
     "TAMPER": ("CHECK", "tampered with"),
     "DEVICE": ("CHECK", "device fault"),
     "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
+}
+# The link's own word (`LinkWord`) -> the same; it is shown and never acted on.
+LINK: Final = {
+    "starting": ("NONE", "starting"),
+    "up": ("CLEAR", "connected"),
+    "down": ("CHECK", "no connection"),
+    "tls-refused": ("CHECK", "certificate refused"),
+    "hq-refuses": ("CHECK", "headquarters refuses"),
+    "feed-refused": ("CHECK", "publication refused"),
+    "stopped": ("CHECK", "stopped"),
 }
 
 TIERS: Final = {
@@ -118,9 +131,11 @@ HAIR: Final = {
 
 TABLES: Final = {
     "ACTIONS": ACTIONS,
+    "VERDICTS": VERDICTS,
     "RADIATION": RADIATION,
     "MIRROR": MIRROR,
     "DETECTORS": DETECTORS,
+    "LINK": LINK,
     "TIERS": TIERS,
     "GRADES": GRADES,
     "NAME_KINDS": NAME_KINDS,
