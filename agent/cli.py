@@ -180,18 +180,16 @@ def config_group() -> None:
 @config_group.command("check")
 @with_config
 def config_check(path: Path) -> None:
-    """Name every fault of a configuration with its line and what to do."""
-    configuration = config.load(path)
-    guarded = {portal.lane for portal in configuration.portals}
-    for lane in configuration.lanes:
-        if lane.radiation == "portal" and lane.name not in guarded:
-            click.echo(
-                f"{path}: nobody can be cleared in lane {lane.name}: give it a portal, or set it to none.", err=True
-            )
-    devices = len(configuration.readers) + len(configuration.portals)
-    if not configuration.hq.root_sha256:
-        click.echo(f"{path}: not enrolled yet: write the root_sha256 that `failsafe-hq booths enrol` prints.", err=True)
-    click.echo(f"{path}: good. Booth {configuration.booth.id}, {len(configuration.lanes)} lanes, {devices} devices.")
+    """Name every fault of a configuration with its line and what to do, and what is allowed and still a risk."""
+    text = config.read(path)
+    configuration = config.parse(text, path)
+    for caution in config.cautions(text, path):
+        click.echo(f"{path}: caution: {caution}", err=True)
+    lanes, devices = len(configuration.lanes), len(configuration.readers) + len(configuration.portals)
+    click.echo(
+        f"{path}: good. Booth {configuration.booth.id}, {lanes} lane{'s' * (lanes != 1)}, "
+        f"{devices} device{'s' * (devices != 1)}."
+    )
 
 
 @failsafe.group("courier")
@@ -219,7 +217,10 @@ def courier_import(path: Path, folder: Path) -> None:
         out = Spool(place.parent / "out")
         carried = courier.import_folder(folder, Spool(place), configuration.booth.id, show, out=out)
     files = carried.metadata + carried.targets + carried.keys + carried.receipts + carried.welcome
-    click.echo(f"{files} files are in the spool. The core checks and takes them by itself: failsafe status", err=True)
+    if files:
+        click.echo(f"{files} files are in the spool. The core takes them by itself: failsafe status", err=True)
+    else:
+        click.echo(f"Nothing new for this booth; {carried.present} files were in the spool already.", err=True)
 
 
 @courier_group.command("export")

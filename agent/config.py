@@ -1,148 +1,58 @@
 """The booth's configuration: `booth.toml`, read strictly.
 
 Every fault of a file is found in one go, each with its line, its key and, for a word that is not known, the nearest
-one that is. Defaults stand here and nowhere else; docs/configuration.md explains each key.
+one that is. What may stand in it is in tables.py; what contradicts or endangers, in contradictions.py.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from failsafe.drivers.driver import LineSettings, built_in
-from failsafe.sync.records import BOOTH_ID, FEED_ID
+from failsafe.agent.contradictions import Found, KeyPath, Readable, contradictions, nearest, risks
+from failsafe.agent.tables import (
+    BoothTable,
+    Configuration,
+    CoreTable,
+    DeviceTable,
+    FoldersTable,
+    HqTable,
+    LaneTable,
+    LinkTable,
+    MirrorTable,
+    PageTable,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "BoothTable",
+    "Configuration",
+    "ConfigurationRefused",
+    "CoreTable",
+    "DeviceTable",
+    "Fault",
+    "FoldersTable",
+    "HqTable",
+    "LaneTable",
+    "LinkTable",
+    "MirrorTable",
+    "PageTable",
+    "cautions",
+    "load",
+    "parse",
+    "read",
+]
 
 DEFAULT_PATH: Final = Path("/etc/failsafe/booth.toml")
-# Parts of the booth that have a state of their own, beside its devices.
-RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
 _MAX_BYTES: Final = 256 * 1024
-
-# `\Z`, since `$` lets a line end pass, and one in an id would reach file names and sealed envelopes.
-BoothId = Annotated[str, msgspec.Meta(pattern=rf"^{BOOTH_ID.pattern}\Z")]
-FeedId = Annotated[str, msgspec.Meta(pattern=rf"^{FEED_ID.pattern}\Z")]
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class BoothTable(_Table, frozen=True, kw_only=True):
-    """`[booth]`: who and where this booth is; every alert carries it."""
-
-    id: BoothId
-    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
-    crossing_point: Word
-    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
-    telephone: Annotated[str, msgspec.Meta(max_length=40)] = ""
-
-
-class HqTable(_Table, frozen=True, kw_only=True):
-    """`[hq]`: whom this booth believes. `failsafe-hq booths enrol` prints `root_sha256`; empty: not enrolled yet."""
-
-    root_sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
-    feeds: Annotated[tuple[FeedId, ...], msgspec.Meta(min_length=1)] = ("base",)
-
-
-class FoldersTable(_Table, frozen=True, kw_only=True):
-    """`[folders]`: `keys` empty means the folder systemd gives in CREDENTIALS_DIRECTORY."""
-
-    state: str = "/var/lib/failsafe"
-    spool: str = "/var/spool/failsafe"
-    keys: str = ""
-
-
-class PageTable(_Table, frozen=True, kw_only=True):
-    """`[page]`: the officer's page, on loopback only."""
-
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8600
-    shift: Annotated[str, msgspec.Meta(max_length=40)] = ""
-
-
-class CoreTable(_Table, frozen=True, kw_only=True):
-    """`[core]`: how the command line reaches the running core."""
-
-    socket: str = "/run/failsafe/core.sock"
-
-
-class MirrorTable(_Table, frozen=True, kw_only=True):
-    """`[mirror]`: how old the notices may be; the law's 24 and 48 hours can only be shortened."""
-
-    stale_after_h: Annotated[float, msgspec.Meta(gt=0, le=24)] = 24.0
-    expired_after_h: Annotated[float, msgspec.Meta(gt=0, le=48)] = 48.0
-
-
-class LinkTable(_Table, frozen=True, kw_only=True):
-    """`[link]`: the one process with a network. `url` empty: there is none, publications and alerts go by stick.
-
-    `key` empty means `link-tls.key` in the folder of the keys, `certificate` empty the one in the welcome file.
-    """
-
-    url: Annotated[str, msgspec.Meta(pattern=r"^(https://[^\s/?#@]+(/[^\s?#]*)?)?\Z")] = ""
-    refresh_every_s: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 600.0
-    key: str = ""
-    certificate: str = ""
-    state: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/failsafe-link"
-
-
-class LaneTable(_Table, frozen=True, kw_only=True):
-    """`[[lanes]]`: one traveller at a time passes here.
-
-    `radiation` "none" declares that the lane has no detector; headquarters sees each change of it. The window says
-    how long before and after the document an occupancy still belongs to the crossing.
-    """
-
-    name: Word
-    radiation: Literal["portal", "none"] = "portal"
-    window_before_s: Seconds = 20.0
-    window_after_s: Seconds = 30.0
-    close_after_s: Seconds = 120.0
-
-
-class DeviceTable(_Table, frozen=True, kw_only=True):
-    """`[[readers]]` and `[[portals]]`: a device on a serial line; line settings default to the driver's own."""
-
-    name: Word
-    lane: Word
-    driver: Word
-    port: Annotated[str, msgspec.Meta(min_length=1)]
-    baud: Annotated[int, msgspec.Meta(ge=300, le=4_000_000)] | None = None
-    byte_size: Literal[7, 8] | None = None
-    parity: Literal["N", "E", "O"] | None = None
-    stop_bits: Literal[1, 2] | None = None
-
-    def line(self, usual: LineSettings) -> LineSettings:
-        """The line's settings: what the file says, else the driver's."""
-        return LineSettings(
-            baud=self.baud or usual.baud,
-            byte_size=self.byte_size or usual.byte_size,
-            parity=self.parity or usual.parity,
-            stop_bits=self.stop_bits or usual.stop_bits,
-        )
-
-
-class Configuration(_Table, frozen=True, kw_only=True):
-    """A whole `booth.toml`."""
-
-    booth: BoothTable
-    lanes: Annotated[tuple[LaneTable, ...], msgspec.Meta(min_length=1)]
-    hq: HqTable = HqTable()
-    folders: FoldersTable = FoldersTable()
-    page: PageTable = PageTable()
-    core: CoreTable = CoreTable()
-    mirror: MirrorTable = MirrorTable()
-    link: LinkTable = LinkTable()
-    readers: tuple[DeviceTable, ...] = ()
-    portals: tuple[DeviceTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +83,15 @@ def load(path: Path) -> Configuration:
     Raises:
         ConfigurationRefused: with every fault of the file.
     """
+    return parse(read(path), path)
+
+
+def read(path: Path) -> bytes:
+    """The file's bytes, not yet looked at.
+
+    Raises:
+        ConfigurationRefused: it cannot be read, or is far too long.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_BYTES + 1)
@@ -181,32 +100,43 @@ def load(path: Path) -> Configuration:
         raise ConfigurationRefused(path, [Fault(0, "file", f"{error.strerror}.", advice)]) from error
     if len(text) > _MAX_BYTES:
         raise ConfigurationRefused(path, [Fault(0, "file", "is over 256 KiB.", "This is not a booth.toml.")])
-    return parse(text, path)
+    return text
 
 
 def parse(text: bytes, path: Path) -> Configuration:
     """The configuration that `text` spells; `path` is for the faults' words only.
 
     Raises:
-        ConfigurationRefused: with every fault of the text; where tables contradict one another, that is found once
-            each of them is right.
+        ConfigurationRefused: with every fault of the text, also where tables contradict one another.
     """
+    tree = _tree(text, path)
+    found = [*_faults(tree, Configuration, ()), *contradictions(_readable(tree))]
+    if not found:
+        try:
+            return msgspec.convert(tree, Configuration)
+        except msgspec.ValidationError as error:
+            found = [_wrong_value(str(error), ())]
+    lines = text.decode("utf-8").split("\n")
+    faults = dict.fromkeys(_named(fault, lines) for fault in found)
+    raise ConfigurationRefused(path, sorted(faults, key=lambda fault: fault.line))
+
+
+def cautions(text: bytes, path: Path) -> tuple[Fault, ...]:
+    """What a good configuration allows and its writer may not have meant, in the order of the lines.
+
+    Raises:
+        ConfigurationRefused: it is not good.
+    """
+    configuration = parse(text, path)
+    lines = text.decode("utf-8").split("\n")
+    return tuple(sorted((_named(one, lines) for one in risks(configuration)), key=lambda fault: fault.line))
+
+
+def _tree(text: bytes, path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationRefused(path, [_unreadable(text, error)]) from error
-    lines = text.decode("utf-8").split("\n")
-    faults = [_named(fault, lines) for fault in _faults(tree, Configuration, ())]
-    if not faults:
-        try:
-            configuration = msgspec.convert(tree, Configuration)
-        except msgspec.ValidationError as error:
-            faults = [_named(_wrong_value(str(error), ()), lines)]
-        else:
-            faults = [_named(fault, lines) for fault in _contradictions(configuration)]
-            if not faults:
-                return configuration
-    raise ConfigurationRefused(path, sorted(faults, key=lambda fault: fault.line))
 
 
 def _unreadable(text: bytes, error: Exception) -> Fault:
@@ -221,44 +151,59 @@ def _unreadable(text: bytes, error: Exception) -> Fault:
     return Fault(line, "TOML", f"{error}.", "Correct the line; strings stand in double quotes.")
 
 
-KeyPath = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A fault before its line is looked up."""
-
-    path: KeyPath
-    what: str
-    advice: str
-
-
-def _faults(value: object, annotation: object, path: KeyPath) -> Iterator[_Found]:
+def _faults(value: object, annotation: object, path: KeyPath) -> Iterator[Found]:
     """Every fault of `value`, at any depth, if it is to be what `annotation` says."""
     table = _struct_of(annotation)
     if table is not None and annotation is table and isinstance(value, Mapping):
         yield from _table_faults(value, table, path)
-    elif table is not None and annotation is not table and isinstance(value, list):
+    elif table is not None and annotation is not table and isinstance(value, list) and value:
         for number, item in enumerate(value):
             yield from _faults(item, table, (*path, number))
     else:
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
-            yield _wrong_value(str(error), path)
+            choices = _choices(annotation)
+            advice = nearest(str(value), choices) if choices else _form_of(annotation)
+            yield _wrong_value(str(error), path, advice)
 
 
-def _table_faults(tree: Mapping[str, Any], table: type[msgspec.Struct], path: KeyPath) -> Iterator[_Found]:
+def _table_faults(tree: Mapping[str, Any], table: type[msgspec.Struct], path: KeyPath) -> Iterator[Found]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
     for key in sorted(tree.keys() - fields.keys()):
-        near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-        hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(fields))}."
-        yield _Found((*path, key), f"`{key}` is not known here.", hint)
+        yield Found((*path, key), f"`{key}` is not known here.", _where_else(key, table) or nearest(key, fields))
     for key, field in fields.items():
         if key in tree:
             yield from _faults(tree[key], field.type, (*path, key))
         elif field.required:
-            yield _Found((*path, key), "is missing.", "Add it; docs/configuration.md says what it is.")
+            yield Found((*path, key), "is missing.", "Add it; docs/configuration.md says what it is.")
+
+
+def _where_else(key: str, table: type[msgspec.Struct]) -> str:
+    """The advice for a key that another table knows; empty where none does."""
+    homes = []
+    for field in msgspec.structs.fields(Configuration):
+        other = _struct_of(field.type)
+        if other is not None and other is not table and key in other.__struct_fields__:
+            homes.append(f"[{field.name}]" if field.type is other else f"[[{field.name}]]")
+    return f"It belongs into {' or '.join(homes)}." if homes else ""
+
+
+def _choices(annotation: object) -> tuple[str, ...]:
+    """The words (or numbers) of a `Literal`, also of one that may be missing; none for other kinds."""
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    inner = get_args(annotation) if get_origin(annotation) in (UnionType, Union) else ()
+    return tuple(choice for one in inner for choice in _choices(one))
+
+
+def _form_of(annotation: object) -> str:
+    """What to write where text of another form stands; empty where the annotation does not say."""
+    if get_origin(annotation) is not Annotated:
+        inner = get_args(annotation)
+        return _form_of(inner[0]) if inner else ""
+    told = [one.description for one in get_args(annotation)[1:] if isinstance(one, msgspec.Meta) and one.description]
+    return told[0] if told else _form_of(get_args(annotation)[0])
 
 
 def _struct_of(annotation: object) -> type[msgspec.Struct] | None:
@@ -270,17 +215,35 @@ def _struct_of(annotation: object) -> type[msgspec.Struct] | None:
     return None
 
 
-def _wrong_value(message: str, path: KeyPath) -> _Found:
+def _wrong_value(message: str, path: KeyPath, advice: str = "") -> Found:
     """A fault from msgspec's words, such as "Expected `int`, got `str` - at `$.page.port`", below `path`."""
     what, _, where = message.partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
     inside: KeyPath = tuple(name or int(number) for name, number in steps)
-    return _Found((*path, *inside), f"{_plain(what)}.", "Correct the value; docs/configuration.md says what it may be.")
+    place = (*path, *inside)
+    advice = _spelling(what, place) or advice or "Correct the value."
+    return Found(place, f"{_plain(what)}.", f"{advice} docs/configuration.md says what it may be.")
+
+
+def _spelling(what: str, path: KeyPath) -> str:
+    """How TOML spells the kind of value that was expected, where another kind was written; else empty."""
+    expected, _, got = what.partition(", got ")
+    name = next((step for step in reversed(path) if isinstance(step, str)), "")
+    if "`array" in expected and "`object`" in got:
+        return f"Write its heading as [[{name}]], once for each."
+    if "`object`" in expected and "`array`" in got:
+        return f"Write its heading as [{name}]."
+    if "`str`" in got and ("`int" in expected or "`float" in expected):
+        return "Write the number without quotes."
+    if "`str" in expected and ("`int`" in got or "`float`" in got):
+        return "Write it in double quotes."
+    return ""
 
 
 def _plain(what: str) -> str:
     """msgspec's words for kinds of values, in those of a person who writes TOML."""
     shapeless = re.sub(r"`str` matching regex .*", "text of another form", what)
+    shapeless = re.sub(r"Invalid enum value (.*)", r"\1 is not known here", shapeless)
     return re.sub(r"`(\w+)( \| null)?`", lambda kind: _KINDS.get(kind[1], kind[1]), shapeless)
 
 
@@ -294,70 +257,43 @@ _KINDS: Final = {
 }
 
 
-def _contradictions(configuration: Configuration) -> Iterator[_Found]:
-    """What each table allows alone and the whole does not."""
-    if configuration.mirror.stale_after_h > configuration.mirror.expired_after_h:
-        yield _Found(("mirror", "stale_after_h"), "is later than expired_after_h.", "Make it the shorter one.")
-    lanes = [lane.name for lane in configuration.lanes]
-    yield from _repeated("name", {("lanes", number): lane.name for number, lane in enumerate(configuration.lanes)})
-    devices: dict[KeyPath, DeviceTable] = {
-        **{("readers", number): reader for number, reader in enumerate(configuration.readers)},
-        **{("portals", number): portal for number, portal in enumerate(configuration.portals)},
-    }
-    yield from _repeated("name", {place: device.name for place, device in devices.items()})
-    yield from _repeated("port", {place: device.port for place, device in devices.items()})
-    known = {driver.name: driver for driver in built_in()}
-    for kind, role, tables in (
-        ("readers", "document", configuration.readers),
-        ("portals", "radiation", configuration.portals),
-    ):
-        for number, device in enumerate(tables):
-            where: KeyPath = (kind, number)
-            if device.lane not in lanes:
-                yield _Found((*where, "lane"), f"there is no lane `{device.lane}`.", _nearest(device.lane, lanes))
-            fitting = [name for name, driver in known.items() if driver.role == role]
-            if device.driver not in fitting:
-                yield _Found(
-                    (*where, "driver"),
-                    f"`{device.driver}` is no driver for {kind}.",
-                    _nearest(device.driver, fitting),
-                )
-    yield from _wrongly_guarded(configuration)
-    for place, device in devices.items():
-        if device.name in RESERVED:
-            yield _Found((*place, "name"), f"`{device.name}` is a part of the booth.", "Give the device another name.")
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
-def _wrongly_guarded(configuration: Configuration) -> Iterator[_Found]:
-    """Lanes whose word on radiation and whose portals do not agree."""
-    portals = [portal.lane for portal in configuration.portals]
-    for number, lane in enumerate(configuration.lanes):
-        count = portals.count(lane.name)
-        where: KeyPath = ("lanes", number, "radiation")
-        if lane.radiation == "none" and count:
-            what, advice = "declares no detector and has a portal.", 'Set radiation = "portal", or take the portal out.'
-            yield _Found(where, f"lane `{lane.name}` {what}", advice)
-    for number, portal in enumerate(configuration.portals):
-        if portal.lane in portals[:number]:  # a quiet passage of one must not stand for the other's
-            what = f"lane `{portal.lane}` has a portal already."
-            yield _Found(("portals", number, "lane"), what, "One portal a lane: give this one a lane of its own.")
+def _readable(tree: Mapping[str, Any]) -> Readable:
+    lanes = tree.get("lanes")
+    named = [one.get("name") for one in lanes if isinstance(one, Mapping)] if isinstance(lanes, list) else []
+    return Readable(
+        mirror=_mirror(tree.get("mirror", {})),
+        lanes=_those_good(lanes, LaneTable),
+        lane_names=tuple(name for name in named if isinstance(name, str)),
+        readers=_those_good(tree.get("readers"), DeviceTable),
+        portals=_those_good(tree.get("portals"), DeviceTable),
+    )
 
 
-def _repeated(key: str, words: Mapping[KeyPath, str]) -> Iterator[_Found]:
-    """A fault for each table whose word an earlier table has."""
-    seen: set[str] = set()
-    for place, word in words.items():
-        if word in seen:
-            yield _Found((*place, key), f"`{word}` is given twice.", "It stands once; correct one of them.")
-        seen.add(word)
+def _mirror(table: object) -> MirrorTable | None:
+    try:
+        return msgspec.convert(table, MirrorTable)
+    except msgspec.ValidationError:
+        return None
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known) or 'none'}."
+def _those_good(tables: object, kind: type[_T]) -> dict[int, _T]:
+    """The tables of a list that can be read once what is wrong in them is left out."""
+    found: dict[int, _T] = {}
+    for number, table in enumerate(tables if isinstance(tables, list) else ()):
+        if isinstance(table, Mapping):
+            wrong = {fault.path[0] for fault in _table_faults(table, kind, ())}
+            with suppress(msgspec.ValidationError):
+                found[number] = msgspec.convert({key: table[key] for key in table.keys() - wrong}, kind)
+    return found
 
 
-def _named(found: _Found, lines: Sequence[str]) -> Fault:
+# --- where it stands -----------------------------------------------------------------------------------------------
+
+
+def _named(found: Found, lines: Sequence[str]) -> Fault:
     """The fault with the line where its key, or else its table, stands."""
     key = ".".join(str(step + 1) if isinstance(step, int) else step for step in found.path) or "file"
     return Fault(_line_of(found.path, lines), key, found.what, found.advice)
@@ -377,7 +313,7 @@ def _line_of(path: KeyPath, lines: Sequence[str]) -> int:
         if headers and position == 0:
             at = table = headers[min(nth, len(headers) - 1)]
             continue
-        key = re.compile(rf"^\s*{re.escape(step)}\s*=")
+        key = re.compile(rf"^\s*([\w\"-]+\s*\.\s*)*\"?{re.escape(step)}\"?\s*[.=]")
         for number in range(table + 1, len(lines) + 1):
             if number > table and table and re.match(r"^\s*\[", lines[number - 1]):
                 break

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from failsafe.agent import config
 from failsafe.agent.config import Configuration, ConfigurationRefused, Fault
+from failsafe.agent.contradictions import RESERVED
 from failsafe.drivers import cute
+from failsafe.drivers.driver import LineSettings, built_in
 from tests.conftest import PROJECT
 
 SAMPLE = (PROJECT / "docs" / "booth.toml").read_text("utf-8")
+READERS = ", ".join(sorted(driver.name for driver in built_in() if driver.role == "document"))
 SMALL = """\
 [booth]
 id = "ZZ-TEST-01"
@@ -78,7 +81,7 @@ def test_a_device_takes_its_drivers_line_where_the_file_is_silent():
     reader = parse(sample_with("baud = 9600\n", "baud = 115200\n")).readers[0]
     assert reader.line(cute.DRIVER.line).baud == 115_200
     quiet = parse(SAMPLE).portals[0]
-    assert quiet.line(config.LineSettings(19200, 7, "E", 2)) == config.LineSettings(19200, 7, "E", 2)
+    assert quiet.line(LineSettings(19200, 7, "E", 2)) == LineSettings(19200, 7, "E", 2)
 
 
 def test_a_lane_without_a_detector_is_declared():
@@ -222,15 +225,15 @@ def test_a_device_in_a_lane_that_is_not_there():
         "readers.1.lane",
         "Did you mean `north`?",
     )
-    assert (second.key, second.advice) == ("portals.1.lane", "Known: north.")
+    assert (second.key, second.advice) == ("portals.1.lane", "Known here: north.")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "key", "advice"),
     [
         ('driver = "cute"', 'driver = "cutte"', "readers.1.driver", "Did you mean `cute`?"),
-        ('driver = "cute"', 'driver = "tsa"', "readers.1.driver", "Known: cute."),
-        ('driver = "tsa"', 'driver = "cute"', "portals.1.driver", "Known: tsa."),
+        ('driver = "cute"', 'driver = "tsa"', "readers.1.driver", f"Known here: {READERS}."),
+        ('driver = "tsa"', 'driver = "cute"', "portals.1.driver", "Known here: tsa."),
     ],
 )
 def test_a_driver_that_does_not_fit(old, new, key, advice):
@@ -250,6 +253,133 @@ def test_a_name_or_a_port_that_stands_twice():
     text = text.replace("/dev/failsafe/portal-1", "/dev/failsafe/passport-1")
     portal = line_of(text, "[[portals]]")
     assert places(text) == [(portal + 1, "portals.1.name"), (portal + 4, "portals.1.port")]
+
+
+def test_contradictions_come_with_the_other_faults():
+    """One round of corrections, not two: what can be read of a faulty table is still held against the others."""
+    text = sample_with('driver = "cute"', 'driver = "cutte"')
+    text = text.replace("baud = 9600", "boud = 9600").replace('lane = "1"', 'lane = "2"', 1)
+    text = text.replace("expired_after_h = 48.0", "expired_after_h = 12.0").replace('country = "ZZ"', 'country = "zz"')
+    assert places(text) == [
+        (line_of(text, "country"), "booth.country"),
+        (line_of(text, "stale_after_h"), "mirror.stale_after_h"),
+        (line_of(text, "lane ="), "readers.1.lane"),
+        (line_of(text, "driver ="), "readers.1.driver"),
+        (line_of(text, "boud"), "readers.1.boud"),
+    ]
+
+
+def test_a_fault_of_one_table_makes_none_of_another():
+    """A lane whose window is wrong is still there for its devices."""
+    assert places(sample_with("window_before_s = 20.0", 'window_before_s = "long"')) == [
+        (line_of(SAMPLE, "window_before_s"), "lanes.1.window_before_s")
+    ]
+    assert places(SAMPLE.replace("[[lanes]]", "[[lane]]"))[0][1] == "lanes"
+    assert {key for _, key in places(SAMPLE.replace("[[lanes]]", "[[lane]]"))} == {"lanes", "lane"}
+
+
+# --- the nearest word ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "advice"),
+    [
+        ('radiation = "portal"', 'radiation = "portel"', "Did you mean `portal`?"),
+        ('radiation = "portal"', 'radiation = "Portal"', "Did you mean `portal`?"),
+        ('radiation = "portal"', 'radiation = "NONE"', "Did you mean `none`?"),
+        ('parity = "N"', 'parity = "n"', "Did you mean `N`?"),
+        ('parity = "N"', 'parity = "mark"', "Known here: E, N, O."),
+        ('parity = "N"', 'parity = "odd"', "Did you mean `O`?"),
+        ("byte_size = 8", "byte_size = 9", "Known here: 7, 8."),
+        ('driver = "cute"', 'driver = "CUTE"', "Did you mean `cute`?"),
+        ("close_after_s = 120.0", "close-after-s = 120.0", "Did you mean `close_after_s`?"),
+        ("close_after_s = 120.0", "Close_After_S = 120.0", "Did you mean `close_after_s`?"),
+        ('shift = ""', 'telephone = ""', "It belongs into [booth]."),
+        ("port = 8600", "port = 8600\nbaud = 9600", "It belongs into [[readers]] or [[portals]]."),
+        ("port = 8600", 'port = "8600"', "Write the number without quotes."),
+        ('id = "ZZ-NORTHGATE-01"', "id = 12", "Write it in double quotes."),
+        ('country = "ZZ"', 'country = "zz"', "Write the two capital letters"),
+        ('feeds = ["base"]', 'feeds = ["Base"]', "Write small letters"),
+        ('url = ""', 'url = "http://desk.example"', 'Write "https://"'),
+        (f'root_sha256 = "{"0" * 64}"', 'root_sha256 = "0"', "Copy the 64 characters"),
+        ("[booth]", "[[booth]]", "Write its heading as [booth]."),
+        ("[[readers]]", "[readers]", "Write its heading as [[readers]]"),
+    ],
+)
+def test_what_to_write_instead(old, new, advice):
+    told = [fault for fault in faults(sample_with(old, new)) if advice in fault.advice]
+    assert told and told[0].line > 0, faults(sample_with(old, new))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (SMALL.replace('country = "ZZ"', '"countri" = "ZZ"'), (3, "booth.countri")),
+        ("booth.countri = 'ZZ'\n", (1, "booth.countri")),
+        ("lanes = [{name = '1', radiaton = 'none'}]\n", (1, "lanes.1.radiaton")),
+        (SMALL + "\n  [ page ]\n  port = 0\n", (10, "page.port")),
+    ],
+)
+def test_other_ways_to_write_the_same_have_lines_too(text, place):
+    assert place in places(text)
+
+
+# --- what is allowed and still a risk ------------------------------------------------------------------------
+
+
+def risky(text: str) -> list[tuple[int, str]]:
+    return [(one.line, one.key) for one in config.cautions(text.encode(), Path("booth.toml"))]
+
+
+SAFE = SAMPLE.replace("0" * 64, "ab" * 32)
+
+
+def test_a_careful_configuration_has_no_caution():
+    assert risky(SAFE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('telephone = "+00 000 0000"', 'telephone = ""', "booth.telephone"),
+        ("longitude = 44.8", "# no longitude", "booth.latitude"),
+        ("ab" * 32, "0" * 64, "hq.root_sha256"),
+        ("ab" * 32, "", "hq.root_sha256"),
+        ("port = 8600", "port = 860", "page.port"),
+        ("window_before_s = 20.0", "window_before_s = 0", "lanes.1.window_before_s"),
+        ("window_after_s = 30.0", "window_after_s = 0", "lanes.1.window_after_s"),
+        ("close_after_s = 120.0", "close_after_s = 30.0", "lanes.1.close_after_s"),
+        ('port = "/dev/failsafe/portal-1"', 'port = "/dev/ttyUSB0"', "portals.1.port"),
+        ("[[readers]]", '[[lanes]]\nname = "2"\n[[readers]]', "lanes.2.radiation"),
+    ],
+)
+def test_each_risk_is_named_with_its_line_and_what_to_do(old, new, key):
+    assert SAFE.count(old) == 1, old
+    text = SAFE.replace(old, new)
+    found = config.cautions(text.encode(), Path("booth.toml"))
+    assert key in [one.key for one in found]
+    for one in found:
+        assert one.line > 0 and one.what.endswith(".") and one.advice.endswith(".")
+
+
+def test_a_lane_without_detector_or_reader_is_a_risk_each():
+    text = SAFE[: SAFE.index("[[readers]]")].replace('radiation = "portal"', 'radiation = "none"')
+    assert [key for _, key in risky(text)] == ["lanes.1.name", "lanes.1.radiation"]
+    unguarded = SAFE[: SAFE.index("[[portals]]")]
+    (one,) = config.cautions(unguarded.encode(), Path("booth.toml"))
+    assert one.key == "lanes.1.radiation" and "nobody can be cleared" in one.what
+
+
+def test_a_link_that_looks_less_often_than_notices_stay_fresh():
+    text = SAFE.replace('url = ""', 'url = "https://desk.example"').replace(
+        "stale_after_h = 24.0", "stale_after_h = 0.1"
+    )
+    assert [key for _, key in risky(text)] == ["link.refresh_every_s"]
+
+
+def test_no_caution_is_told_of_a_faulty_file():
+    with pytest.raises(ConfigurationRefused):
+        config.cautions(b"lanes = 3", Path("booth.toml"))
 
 
 # --- files ---------------------------------------------------------------------------------------------------
@@ -357,7 +487,7 @@ def test_one_portal_a_lane() -> None:
     assert places(text) == [(line_of(text, 'name = "portal-2"') + 1, "portals.2.lane")]
 
 
-@pytest.mark.parametrize("name", sorted(config.RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_device_has_no_name_of_a_part(name: str) -> None:
     text = sample_with('name = "passport-1"', f'name = "{name}"')
     assert places(text) == [(line_of(text, f'name = "{name}"'), "readers.1.name")]
