@@ -32,6 +32,7 @@ from rich.progress import Progress
 from failsafe.hq import channels, invented, outbox, programme, publish, telling
 from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
+from failsafe.hq.ccc.view import AlertLine
 from failsafe.hq.keys import SERVER_NAMES, HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
@@ -566,14 +567,15 @@ def alerts_command(office: Office, limit: int, search: str, as_json: bool, datab
     from failsafe.hq import server  # see `serve`
 
     with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
-        view = desk.list(limit, search)
-    for line in view.alerts:
-        if as_json:
-            click.echo(msgspec.json.encode(line).decode())
-            continue
-        alert = line.alert
-        told = ", ".join(f"{telling.channel}: {telling.state}" for telling in line.tellings)
-        click.echo(
-            f"{alert.at.wall}  {alert.urgency:<7}  {alert.kind:<20}  {alert.place.booth}  {line.chain:<10}  {told}"
-        )
-    _note(f"{len(view.alerts)} of {view.total} alerts.")
+        total, shown = desk.list(0, search).total, 0
+        for line in desk.alerts(limit, search):
+            click.echo(msgspec.json.encode(line).decode() if as_json else _in_one_line(line))
+            shown += 1
+    _note(f"{shown} of {total} alerts." + (" More with a larger --limit." if shown < total else ""))
+
+
+def _in_one_line(line: AlertLine) -> str:
+    """An alert for people, without its persons."""
+    alert = line.alert
+    told = ", ".join(f"{telling.channel}: {telling.state}" for telling in line.tellings)
+    return f"{alert.at.wall}  {alert.urgency:<7}  {alert.kind:<20}  {alert.place.booth}  {line.chain:<10}  {told}"

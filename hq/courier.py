@@ -81,6 +81,7 @@ def take_mail(folder: Path, desk: Desk, now: dt.datetime) -> Taken:
                 heartbeats += 1
             except BytesRefused as error:
                 refused[error.reason] += 1
+    mailbag.write_receipts(folder, ())  # also for a stick with heartbeats alone
     return Taken(receipts, heartbeats, refused)
 
 

@@ -16,7 +16,7 @@ import datetime as dt
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -24,8 +24,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from failsafe.hq import duty
-from failsafe.hq.ccc.view import ListView
-from failsafe.hq.desk_list import list_view
+from failsafe.hq.ccc.view import AlertLine, ListView
+from failsafe.hq.desk_list import alert_lines, list_view
 from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk_tables import DeskFault, Watch, reading
 from failsafe.hq.keys import KeyStore
@@ -233,6 +233,15 @@ class Desk:
             enrolled = [booth for booth in booths(connection) if booth.revoked_at is None]
         with reading(self._engine) as connection:
             return list_view(connection, enrolled, limit=limit, search=search, number=number, at=moment(self._clock()))
+
+    def alerts(self, limit: int, search: str) -> Iterator[AlertLine]:
+        """The list's alerts alone, in its order, however many; `limit` and `search` as for `list`.
+
+        Raises:
+            DeskFault: the database refuses.
+        """
+        with reading(self._engine) as connection:
+            yield from alert_lines(connection, limit=limit, search=search)
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.

@@ -21,6 +21,7 @@ import msgspec
 from failsafe.sync import delivery
 from failsafe.sync.delivery import KEY_LIMIT, METADATA_LIMIT, RECEIPT_LIMIT, TIMESTAMP, WELCOME_LIMIT
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
+from failsafe.sync.mailbag import BOOTHS_FOLDER
 from failsafe.sync.outbox import waiting
 from failsafe.sync.records import (
     ALERTS_FOLDER,
@@ -41,6 +42,9 @@ Progress = Callable[[int, int], None]  # bytes done, bytes in all
 _DEPTH: Final = 4
 _NOTHING_HERE: Final = "Choose the folder in which `metadata` and `targets` lie, or this booth's welcome file."
 _READ_AGAIN: Final = "Put the medium in again and start the import again; the spool holds what it held before."
+_NOT_BACK_YET: Final = (
+    "Bring it to headquarters first (`failsafe-hq courier import`), then import it here: the receipts come on it."
+)
 _TOO_MUCH: Final = "Check that this is the right folder; if it is, raise the spool's quota."
 
 
@@ -97,7 +101,10 @@ def import_folder(
     stick = Spool(source)
     load = _survey(source, stick, spool, booth)
     with delivery.alone(spool):
-        _check_whole(load, has_receipts=_add_receipts(load, source, stick, spool, booth, out))
+        has_receipts = _add_receipts(load, source, stick, spool, booth, out)
+        if not load.files and not has_receipts and _holds_own_mail(source, booth):
+            raise Missing("This medium has this booth's alerts on it and nothing for it yet.", _NOT_BACK_YET)
+        _check_whole(load, has_receipts=has_receipts)
         spool.sweep()
         delivery.make_room(spool, load.files, load.bytes)
         return _copy(stick, spool, load, progress or (lambda done, total: None))
@@ -172,6 +179,11 @@ def _add_receipts(load: _Load, source: Path, stick: Spool, spool: Spool, booth: 
         if _is_own_receipt(stick, name, booth):
             _take(load, spool, name, name, stick.size(name), RECEIPT_LIMIT)
     return True
+
+
+def _holds_own_mail(source: Path, booth: str) -> bool:
+    """Whether the booth's own export lies on the stick; only said, so a link may stand there."""
+    return (source / BOOTHS_FOLDER / booth).is_dir()
 
 
 def _is_own_receipt(stick: Spool, name: str, booth: str) -> bool:

@@ -26,6 +26,7 @@ from failsafe.sync.records import (
     ALERTS_FOLDER,
     BOOTH_ID,
     HEARTBEAT_FILE,
+    RECEIPTS_FOLDER,
     WANT_FILE,
     Envelope,
     Receipt,
@@ -41,6 +42,7 @@ MAX_ENVELOPES: Final = 100_000
 _WANT_LIMIT: Final = 64 * 1024
 _NO_QUOTA: Final = 2**62
 _WRITE_AGAIN: Final = "Check that the medium is plugged in, writable and has room, then export again; nothing is lost."
+_UNRECEIPTED: Final = "Check that it is plugged in, writable and has room, then import again: receipts go back on it."
 _READ_AGAIN: Final = "Put the medium in again and import again; what headquarters has is stored once."
 
 
@@ -125,20 +127,50 @@ def read_mail(folder: Path, refused: Callable[[str, SyncError], None]) -> Iterat
     stick = Spool(folder)
     booths = _booths(folder)
     if not booths:
-        raise Missing("No booth has put anything on this medium.", "Choose the folder that holds `booths`.")
+        raise _nothing_in(folder)
     for booth in booths:
         for name in _alerts(folder, booth):
             yield from _mail(stick, "alert", booth, name, refused)
         yield from _mail(stick, "heartbeat", booth, f"{BOOTHS_FOLDER}/{booth}/{HEARTBEAT_FILE}", refused)
 
 
+def _nothing_in(folder: Path) -> Missing:
+    """Why a folder has no mail, and what its reader does about it."""
+    nothing = "No booth has put anything on this medium."
+    place = folder / BOOTHS_FOLDER
+    if not folder.is_dir():
+        return Missing(nothing, "Choose the folder on the medium that `failsafe courier export` was given.")
+    if folder.name == BOOTHS_FOLDER or folder.parent.name == BOOTHS_FOLDER:
+        return Missing(nothing, "Choose the folder above, which holds `booths`.")
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        what = "link" if place.is_symlink() else "file"
+        return Missing(
+            f"A {what} stands where the folder `booths` belongs.",
+            "Move it off the medium, have the booth export again (`failsafe courier export`), and ask who has had it.",
+        )
+    if place.is_dir():
+        return Missing(
+            "The folder `booths` holds no booth's folder.", "Have the booth export again: `failsafe courier export`."
+        )
+    return Missing(nothing, "Choose the folder that holds `booths`; `failsafe courier export` makes it at a booth.")
+
+
 def write_receipts(folder: Path, receipts: Iterable[Receipt]) -> int:
     """Put receipts on a stick for the booths it will visit; how many were not there yet.
+
+    Their folder is made even for none of them: so a booth sees that its stick was here.
 
     Raises:
         SpoolFault: the medium cannot be written.
         Malformed: a link stands where the receipts belong.
     """
+    place = folder / RECEIPTS_FOLDER
+    try:
+        if place.is_symlink():
+            raise Malformed("A link stands where the receipts belong.", "Remove it, and ask who has had this medium.")
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SpoolFault("The medium cannot be written to.", _UNRECEIPTED) from error
     stick = Spool(folder, _NO_QUOTA, _NO_QUOTA, file_mode=0o644, folder_mode=0o755)
     return sum(_put(stick, receipt_file(receipt.id), encode(receipt)) for receipt in receipts)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from failsafe.hq import desk_list
 from failsafe.hq.cli import main
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
@@ -59,3 +60,22 @@ def test_search_and_limit(hq: Headquarters, booth: Booth) -> None:
     assert [line["alert"]["id"] for line in found] == [booth.entries[0].body.id]
     assert len(listed(hq, "--limit", "1").stdout.splitlines()) == 1
     assert listed(hq, "--limit", "0").exit_code == 2
+
+
+def test_more_alerts_than_one_portion_are_all_listed(
+    hq: Headquarters, booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's list ends at its most lines; a program that asks for more gets more."""
+    desk = open_desk(hq)
+    desk.take([booth.seal(booth.alert(urgent=number % 3 == 0)) for number in range(9)], AT)
+    desk.close()
+    monkeypatch.setattr(desk_list, "MOST_LINES", 2)
+    for limit, shown in ((100, 11), (5, 5), (11, 11)):
+        result = listed(hq, "--json", "--limit", str(limit))
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert len(lines) == shown and f"{shown} of 11 alerts." in result.stderr
+        assert ("--limit" in result.stderr) == (shown < 11)
+        order = [(line["alert"]["urgency"], -line["number"]) for line in lines]
+        assert order == sorted(order, key=lambda one: (one[0] != "urgent", one[1]))
+    found = listed(hq, "--search", "examplov")
+    assert len(found.stdout.splitlines()) == 1 and "1 of 1 alerts." in found.stderr

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from failsafe.hq.courier import take_mail
-from failsafe.sync import envelope
+from failsafe.sync import courier, envelope
 from failsafe.sync.errors import Missing
 from failsafe.sync.mailbag import BOOTHS_FOLDER, export_folder
 from failsafe.sync.records import HEARTBEAT_FILE, Receipt, alert_file, encode, receipt_file
@@ -144,6 +144,17 @@ def test_receipts_are_not_written_through_a_link(desk, sender, stick, tmp_path):
 def test_a_stick_without_any_booth_on_it(desk, stick):
     with pytest.raises(Missing, match="No booth"):
         take_mail(stick, desk, AT)
+
+
+def test_a_stick_with_a_heartbeat_alone_goes_there_and_back(hq, desk, sender, stick):
+    """A booth without a network and without a hit: its word that it is alive, and no refusal when it comes back."""
+    sender.out.write(HEARTBEAT_FILE, encode(sender.heartbeat(1, 1)))
+    sender.export(stick)
+    taken = take_mail(stick, desk, AT)
+    assert (taken.receipts, taken.heartbeats, taken.refused) == (0, 1, {})
+    spool = sender.folder / "in"
+    spool.mkdir()
+    assert courier.import_folder(stick, Spool(spool), sender.name, out=sender.out) == courier.Carried()
 
 
 def test_a_forged_heartbeat_is_counted_as_refused(hq, desk, sender, stick, tmp_path):

@@ -170,6 +170,36 @@ def test_a_link_in_place_of_a_folder_is_not_followed(far: FarEnd, stick: Path, t
     assert mail == []
 
 
+@pytest.mark.parametrize(
+    ("made", "chosen", "advice"),
+    [
+        ("", "", "folder that holds `booths`"),
+        ("", "not there", "that `failsafe courier export` was given"),
+        ("booths/", "", "export again"),
+        ("booths/ZZ-ONE/", "booths", "the folder above"),
+        ("booths/ZZ-ONE/", "booths/ZZ-ONE", "the folder above"),
+        ("booths", "", "Move it off the medium"),
+        ("metadata/", "", "folder that holds `booths`"),
+    ],
+)
+def test_what_to_do_about_a_medium_without_mail(stick: Path, made: str, chosen: str, advice: str):
+    stick.mkdir()
+    if made.endswith("/"):
+        (stick / made).mkdir(parents=True)
+    elif made:
+        (stick / made).write_bytes(b"a file of somebody")
+    with pytest.raises(Missing) as refused:
+        read(stick / chosen)
+    assert advice in refused.value.advice
+
+
+def test_a_link_where_the_booths_belong_is_said(stick: Path, tmp_path: Path):
+    stick.mkdir()
+    (stick / "booths").symlink_to(tmp_path)
+    with pytest.raises(Missing, match="A link stands"):
+        read(stick)
+
+
 # --- there and back ----------------------------------------------------------------------------------------------
 
 
@@ -194,6 +224,16 @@ def test_a_stick_whose_receipts_have_all_been_taken_is_no_fault(far: FarEnd, sti
     assert courier.import_folder(stick, far.spool_in, "ZZ-ONE", out=far.out) == courier.Carried()
     with pytest.raises(Missing):  # without a tray no receipts are looked for, and there is nothing else
         courier.import_folder(stick, far.spool_in, "ZZ-ONE")
+
+
+def test_a_stick_that_has_not_been_at_headquarters_says_where_to_go_first(far: FarEnd, stick: Path):
+    far.fill(1)
+    export_folder(far.out, stick, "ZZ-ONE")
+    with pytest.raises(Missing) as refused:
+        courier.import_folder(stick, far.spool_in, "ZZ-ONE", out=far.out)
+    assert "failsafe-hq courier import" in refused.value.advice
+    write_receipts(stick, ())  # headquarters had nothing to receipt: a heartbeat alone, or nothing that it believed
+    assert courier.import_folder(stick, far.spool_in, "ZZ-ONE", out=far.out) == courier.Carried()
 
 
 def test_only_receipts_for_what_waits_are_taken(far: FarEnd, stick: Path, tmp_path: Path):
