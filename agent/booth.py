@@ -46,7 +46,7 @@ from failsafe.agent.page.view import (
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
 from failsafe.agent.recorder import whereabouts
-from failsafe.agent.traveller import UNREAD, from_entry, from_zone
+from failsafe.agent.traveller import from_entry, from_reading
 from failsafe.agent.tray import Tray
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
@@ -229,8 +229,7 @@ class Booth:
         if device.driver.role == "radiation":
             post.receive(name, reading, now)
         elif isinstance(reading, DocumentRead):
-            presented = from_zone(reading.lines, self._knowledge.year()) if reading.lines else UNREAD
-            post.present(presented, now, reading.at)
+            post.present(from_reading(reading, self._knowledge.year()), now, reading.at)
 
     def _on_line(self, now: float, name: str, state: LineState) -> None:
         device = self._devices[name]

@@ -39,6 +39,7 @@ NOT_MONITORED: Final = "Radiation not monitored."
 WAIT_FOR_PORTAL: Final = "Wait for the portal."
 RADIATION_ALARM: Final = "Radiation alarm."
 UNREADABLE: Final = "The document could not be read."
+HINT_ONLY: Final = "Boarding pass only: read the travel document."
 NOT_RECORDED: Final = "NOT RECORDED: telephone the CCC."
 
 _MIRROR_NOTES: Final[dict[str, str]] = {
@@ -61,6 +62,7 @@ class Findings:
         mirror_age_s: their age; None (or no finite, positive number) is an unknown age, whatever `mirror` says.
         recording: the ledger can take (or has taken) the record of this crossing.
         nuclear: one of the candidates is of the `rn` tier.
+        hint_only: what was read is a name on a paper that is no travel document.
     """
 
     person: Person
@@ -70,6 +72,7 @@ class Findings:
     mirror_age_s: float | None
     recording: bool
     nuclear: bool = False
+    hint_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ def _word(findings: Findings) -> Word:
     if findings.radiation == "alarm":
         return "STOP"
     # CLEAR is what must be earned, word by word: a value nobody foresaw falls through to CANNOT CLEAR.
-    asked = findings.person == "none" and findings.listed == "none" and _mirror_answers(findings)
+    named = findings.person == "none" and not findings.hint_only
+    asked = named and findings.listed == "none" and _mirror_answers(findings)
     if asked and findings.recording is True and findings.radiation in ("quiet", "none declared"):
         return "CLEAR"
     return "CANNOT CLEAR"
@@ -145,7 +149,9 @@ def _actions(findings: Findings, word: Word) -> tuple[Action, ...]:
 
 def _notes(findings: Findings, word: Word) -> tuple[str, ...]:
     notes = []
-    if findings.person == "unreadable":
+    if findings.hint_only:
+        notes.append(HINT_ONLY)
+    elif findings.person == "unreadable":
         notes.append(UNREADABLE)
     notes.extend(_radiation_note(findings))
     if not findings.recording:

@@ -242,6 +242,7 @@ class Post:
             mirror_age_s=age_s,
             recording=recording,
             nuclear=any(candidate.tier == "rn" for candidate in finding.candidates),
+            hint_only=record.presented is not None and record.presented.hint_only,
         )
 
     def _person(self, record: _Record) -> fusion.Person:

@@ -6,6 +6,7 @@ is never clear.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from failsafe.agent.names import fold
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.drivers import mrz
 from failsafe.drivers.mrz import Zone
+from failsafe.drivers.reading import BoardingPass, DocumentRead, Licence
 from failsafe.sync.records import PersonAsRead
 
 _MONTH: Final = "0[1-9]|1[0-2]"
@@ -35,18 +37,75 @@ class Presented:
         token: tells this document from others without saying whose it is; None where nothing was read. A zone that
             was read badly has one too: another document is another traveller's until it is shown to be the same.
         surely_read: a traveller about whom nothing is found may be cleared on this.
+        hint_only: no travel document, only a paper with a name on it.
     """
 
     person: PersonAsRead | None
     traveller: Traveller | None
     token: str | None
     surely_read: bool
+    hint_only: bool = False
 
     def __repr__(self) -> str:
         return f"Presented({'read' if self.surely_read else 'not surely read'})"
 
 
 UNREAD: Final = Presented(None, None, None, surely_read=False)
+
+
+def from_reading(reading: DocumentRead, year: int) -> Presented:
+    """What a reader gave: a zone, a driving licence, a boarding pass, or a document it could not read."""
+    match reading.holder:
+        case Licence() as licence:
+            return from_licence(licence)
+        case BoardingPass() as seen:
+            return from_boarding_pass(seen)
+    return from_zone(reading.lines, year) if reading.lines else UNREAD
+
+
+def from_licence(licence: Licence) -> Presented:
+    """The holder of a driving licence; it says nothing of nationality.
+
+    Its number is never sure to be a listed document's: states of one country number alike, and licences as passports.
+    """
+    fields = dataclasses.astuple(licence)
+    return Presented(
+        person=PersonAsRead(
+            source="zone",
+            surname=licence.surname or None,
+            given=licence.given_names or None,
+            birth_date=licence.birth_date or None,
+            sex=licence.sex or None,
+            document_number=licence.number or None,
+            issuing_state=licence.country or None,
+        ),
+        traveller=Traveller(
+            surname=licence.surname,
+            given_names=licence.given_names,
+            birth_date=licence.birth_date or None,
+            sex=licence.sex or None,
+            document_number=licence.number,
+            number_sure=False,
+            issuing_country=licence.country or None,
+        ),
+        token=_token(*fields),
+        surely_read=_can_be_asked(licence.surname, licence.given_names) and bool(licence.birth_date and licence.number),
+    )
+
+
+def from_boarding_pass(seen: BoardingPass) -> Presented:
+    """The name on a boarding pass: whom to look for. Nobody is cleared on it."""
+    return Presented(
+        person=PersonAsRead(source="zone", surname=seen.surname or None, given=seen.given_names or None),
+        traveller=Traveller(surname=seen.surname, given_names=seen.given_names, name_cut=True),
+        token=_token(seen.surname, seen.given_names),
+        surely_read=False,
+        hint_only=True,
+    )
+
+
+def _token(*fields: str) -> str:
+    return hashlib.sha256("\x1f".join(fields).encode()).hexdigest()[:16]
 
 
 def from_zone(lines: Sequence[str], year: int) -> Presented:
@@ -155,7 +214,7 @@ def from_entry(entry: ManualEntry, year: int) -> Presented:
             document_number=number,
             issuing_country=countries[1],
         ),
-        token=hashlib.sha256("\x1f".join(fields).encode()).hexdigest()[:16],
+        token=_token(*fields),
         surely_read=_can_be_asked(fields[0], fields[1]),
     )
 

@@ -7,7 +7,8 @@ Habits of these readers:
 - A frame comes even when recognition failed. Any character outside A-Z, 0-9 and `<` is a place the reader rejected:
   it stays in the line as `REJECTED`, since a known hole can be mended and a shifted line cannot.
 - The same line carries barcodes (`1E 02`, one letter for the symbology, text, `03 1F`) and magnetic stripes
-  (`0E 02`, type, text, `03 0F`). A driving licence's barcode holds CR, LF and `1E`, so only `03 1F` ends it.
+  (`0E 02`, type, text, `03 0F`), which are counted and ignored. A driving licence's barcode holds CR, LF and `1E`, so
+  only `03 1F` ends it.
 - At 9600 baud a passport's frame takes 98 ms on the wire.
 
 Sources: DESKO document 7000310001 v2.12; Access-IS sample code for the OCR31x.
@@ -17,10 +18,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from failsafe.drivers import mrz
+from failsafe.drivers import barcodes
 from failsafe.drivers.driver import Driver, LineSettings
 from failsafe.drivers.frames import GAP_S, Enclosed, Frame, Junk, Piece
-from failsafe.drivers.layouts import ALPHABET, has_zone_size
+from failsafe.drivers.layouts import ALPHABET
 from failsafe.drivers.reading import REJECTED, DocumentRead, Malformed, Reading, Unknown
 
 ZONE_START: Final = b"\x1c\x02"
@@ -54,7 +55,7 @@ def _reading(piece: Piece, now: float) -> Reading:
         case Frame(start, body) if start == ZONE_START:
             return DocumentRead(now, _zone_lines(body))
         case Frame(start, body) if start == BARCODE_START:
-            return _barcode(body, now)
+            return barcodes.reading(body[1:].decode("latin-1"), now)  # the first byte names the symbology
     return Unknown(now, "magstripe")
 
 
@@ -67,16 +68,6 @@ def _zone_lines(body: bytes) -> tuple[str, ...]:
 def _line(part: bytes) -> str:
     # One character a byte, so that places keep their numbers whatever the reader sent.
     return "".join(char if char in ALPHABET else REJECTED for char in part.decode("latin-1"))
-
-
-def _barcode(body: bytes, now: float) -> Reading:
-    """A zone printed as a barcode is a document; boarding passes, licences and the rest are for later drivers."""
-    text = body[1:].decode("latin-1")  # the first byte names the symbology
-    lines = mrz.split(text)
-    plain = all(char in ALPHABET for char in text.replace("\r", "").replace("\n", ""))
-    if plain and has_zone_size(lines):
-        return DocumentRead(now, lines, source="barcode")
-    return Unknown(now, "barcode")
 
 
 DRIVER: Final = Driver(

@@ -106,9 +106,9 @@ class Driver:
 
 def built_in() -> tuple[Driver, ...]:
     """The drivers of the house, in the order technicians see them."""
-    from failsafe.drivers import cute, tsa
+    from failsafe.drivers import cute, elyctis, lines, tsa
 
-    return (cute.DRIVER, tsa.DRIVER)
+    return (cute.DRIVER, elyctis.DRIVER, lines.DRIVER, lines.HONEYWELL, lines.NEWLAND, tsa.DRIVER)
 
 
 def find(name: str) -> Driver:

@@ -1,7 +1,7 @@
 """Cutting a stream of bytes into frames, for every decoder: bounded memory, and a way back after garbage. Pure.
 
-Two kinds of framing. `Enclosed` cuts frames that lie between marks of two bytes; `Lines` cuts lines that end with CR
-or LF. Both promise the same three things:
+Three kinds of framing. `Enclosed` cuts frames that lie between marks of two bytes; `Prefixed` cuts frames that begin
+with a letter and their length; `Lines` cuts lines that end with CR or LF. All promise the same three things:
 
 - the pieces depend on the bytes and on the silences between them, never on how the bytes were cut into chunks;
 - the buffer never grows beyond a limit, whatever arrives, and bytes given up are counted in a `Junk`;
@@ -10,7 +10,7 @@ or LF. Both promise the same three things:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -132,6 +132,77 @@ class Enclosed:
         return [Junk(len(body) + _MARK, "half a frame")] if start else _junk(body, "no frame")
 
 
+class Prefixed:
+    """Frames of one letter, the body's length in two bytes, and the body.
+
+    Nothing marks an end, so a wrong length would swallow what follows: a frame counts only if its body is `sound`,
+    else one byte is passed over and the rest is looked at anew. After a silence the same is done with what a wrong
+    length still waits for, so that a whole frame inside it is found.
+
+    Args:
+        letters: those that frames begin with.
+        sound: whether a body may belong to a letter.
+        limit: longest body in bytes.
+        gap_s: silence in seconds after which an unfinished frame is given up.
+    """
+
+    def __init__(
+        self, letters: bytes, sound: Callable[[bytes, bytes], bool], limit: int = 1024, gap_s: float = GAP_S
+    ) -> None:
+        self._letters = letters
+        self._sound = sound
+        self._limit = limit
+        self._gap_s = gap_s
+        self._buffer = bytearray()
+        self._lost = 0
+        self._heard_at = 0.0
+
+    def feed(self, chunk: bytes, now: float) -> Iterator[Piece]:
+        """See `Framing.feed`."""
+        if now - self._heard_at > self._gap_s:
+            yield from self._give_up()
+        if not chunk:
+            return
+        self._heard_at = now
+        self._buffer += chunk
+        yield from self._whole()
+
+    def _whole(self) -> Iterator[Piece]:
+        """The frames that are complete; stops where more bytes are needed."""
+        while len(self._buffer) >= 3:
+            length = int.from_bytes(self._buffer[1:3], "big")
+            if self._buffer[0] not in self._letters or length > self._limit:
+                yield from self._pass_over()
+                continue
+            if len(self._buffer) < 3 + length:
+                return
+            letter, body = bytes(self._buffer[:1]), bytes(self._buffer[3 : 3 + length])
+            if not self._sound(letter, body):
+                yield from self._pass_over()
+                continue
+            del self._buffer[: 3 + length]
+            yield from self._tell_lost()
+            yield Frame(letter, body)
+
+    def _pass_over(self) -> Iterator[Piece]:
+        """One byte is no beginning of a frame."""
+        self._lost += self._buffer[0] not in _HARMLESS
+        del self._buffer[:1]
+        if self._lost >= _FLOOD_STEP:
+            yield from self._tell_lost()
+
+    def _tell_lost(self) -> Iterator[Piece]:
+        lost, self._lost = self._lost, 0
+        if lost:
+            yield Junk(lost, "no frame")
+
+    def _give_up(self) -> Iterator[Piece]:
+        while self._buffer:
+            yield from self._pass_over()
+            yield from self._whole()
+        yield from self._tell_lost()
+
+
 class Lines:
     """Lines that end with CR, LF or both; empty lines are passed over.
 
@@ -141,9 +212,11 @@ class Lines:
     Args:
         limit: longest line in bytes.
         gap_s: silence in seconds after which an unfinished line is given up.
+        open_end: silence ends a line as well as CR or LF do: for devices set to send neither.
     """
 
-    def __init__(self, limit: int = LINE_LIMIT, gap_s: float = GAP_S) -> None:
+    def __init__(self, limit: int = LINE_LIMIT, gap_s: float = GAP_S, *, open_end: bool = False) -> None:
+        self._open_end = open_end
         self._limit = limit
         self._gap_s = gap_s
         self._buffer = bytearray()
@@ -180,6 +253,8 @@ class Lines:
         body, cut = bytes(self._buffer), self._cut
         self._buffer.clear()
         self._cut = 0
+        if body and self._open_end:
+            return [Frame(b"", body, cut)]
         return [Junk(len(body) + cut, "half a line")] if body else []
 
 

@@ -17,18 +17,43 @@ DeviceFault = Literal["HIGH_BG", "LOW_BG", "TAMPER", "DEVICE"]
 REJECTED: Final = "?"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Licence:
+    """A driving licence or identity card of North America, from its barcode; what is not there is empty.
+
+    Dates are ISO 8601; `sex` is M, F or X; `country` has three letters.
+    """
+
+    surname: str
+    given_names: str
+    birth_date: str
+    sex: str
+    expiry_date: str
+    number: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BoardingPass:
+    """The name on a boarding pass: a hint and no proof of anything, cut at 20 characters, a title often glued on."""
+
+    surname: str
+    given_names: str
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentRead:
     """A document lay on a reader.
 
     `lines` are the zone's lines as the reader sent them; a character that is not of the zone's alphabet marks a place
-    the reader rejected. Empty `lines` mean that the reader saw a document and could not read it.
+    the reader rejected. Empty `lines` without a `holder` mean that the reader saw a document and could not read it.
     """
 
     kind: ClassVar[str] = "document"
     at: float
     lines: tuple[str, ...] = field(repr=False)  # a zone never reaches a log
-    source: Literal["zone", "barcode"] = "zone"
+    source: Literal["zone", "barcode", "licence", "boarding pass"] = "zone"
+    holder: Licence | BoardingPass | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

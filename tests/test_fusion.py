@@ -246,3 +246,10 @@ def test_a_value_nobody_foresaw_never_clears(person, listed, radiation, mirror):
     verdict = judge(replace(CALM, person=person, listed=listed, radiation=radiation, mirror=mirror))
     assert verdict.actions
     assert (verdict.word == "CLEAR") == all(known)
+
+
+@pytest.mark.parametrize("person", get_args(Person))
+def test_a_boarding_pass_alone_clears_nobody_and_says_so(person):
+    verdict = judge(replace(CALM, person=person, hint_only=True))
+    assert verdict.word != "CLEAR"
+    assert fusion.HINT_ONLY in verdict.notes and fusion.UNREADABLE not in verdict.notes

@@ -11,13 +11,13 @@ import pytest
 
 from failsafe.agent.alerts import Circumstances
 from failsafe.agent.crossing import LaneSettings
-from failsafe.agent.fusion import MirrorState
+from failsafe.agent.fusion import HINT_ONLY, MirrorState
 from failsafe.agent.matching import PersonFinding, match
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import LaneMonitor
 from failsafe.agent.screening import Shelf
-from failsafe.agent.traveller import UNREAD, Presented, from_zone
-from failsafe.drivers.reading import Alarm, Background, Occupancy, Scan
+from failsafe.agent.traveller import UNREAD, Presented, from_boarding_pass, from_zone
+from failsafe.drivers.reading import Alarm, Background, BoardingPass, Occupancy, Scan
 from failsafe.drivers.specimens import td3
 from failsafe.sync.records import (
     Alert,
@@ -231,6 +231,21 @@ def test_an_unread_document_is_not_cleared_and_the_reread_is_the_same_crossing()
     booth.now += 2
     assert booth.show(INNOCENT) == first
     assert booth.words[-1] == "CLEAR"
+
+
+def test_a_boarding_pass_clears_nobody_until_the_document_is_read() -> None:
+    booth = Booth()
+    booth.post.present(from_boarding_pass(BoardingPass("BYSTANDER", "ANNA")), booth.now, booth.now)
+    booth.passes()
+    assert set(booth.words) == {"CANNOT CLEAR"}
+    assert HINT_ONLY in booth.shift.issued[-1].verdict.notes
+    assert booth.kinds == []
+
+
+def test_a_boarding_pass_of_a_subject_is_looked_at_and_never_a_stop_alone() -> None:
+    booth = Booth()
+    booth.post.present(from_boarding_pass(BoardingPass("EXAMPLOV", "TESTIMIR")), booth.now, booth.now)
+    assert set(booth.words) <= {"CHECK", "CANNOT CLEAR"}
 
 
 def test_nobody_walks_through_and_the_window_closes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import string
 
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.page.view import EntryRefused, ManualEntry
-from failsafe.agent.traveller import UNREAD, Presented, birth_date, from_entry, from_zone
+from failsafe.agent.traveller import UNREAD, Presented, birth_date, from_entry, from_reading, from_zone
 from failsafe.drivers import cute, specimens
 from failsafe.drivers.layouts import check_digit
-from failsafe.drivers.reading import DocumentRead
+from failsafe.drivers.reading import BoardingPass, DocumentRead, Licence
 from tests.conftest import PROJECT
 
 YEAR = 2026
@@ -330,6 +331,55 @@ def test_an_entry_is_a_person_or_refused(fields):
         assert presented.person is not None and presented.traveller is not None
         if presented.person.birth_date is not None:
             assert _is_partial_date(presented.person.birth_date)
+
+
+# --- barcodes ------------------------------------------------------------------------------------------------
+
+CARD = Licence("QUILLFEATHER", "ZZYZXBERT", "1970-01-02", "M", "2031-06-30", "XA1234907", "USA")
+
+
+def card_read(card: Licence | BoardingPass | None) -> Presented:
+    return from_reading(DocumentRead(1.0, (), "licence", card), YEAR)
+
+
+def test_a_driving_licence_is_a_traveller():
+    presented = card_read(CARD)
+    assert presented.surely_read and presented.person.zone == ()
+    assert presented.traveller.birth_date == presented.person.birth_date == "1970-01-02"
+    assert (presented.traveller.surname, presented.traveller.sex) == ("QUILLFEATHER", "M")
+    assert presented.traveller.issuing_country == "USA" and presented.traveller.nationality is None
+
+
+def test_a_licences_number_is_never_surely_a_listed_documents():
+    """States of one country number alike: a listed document of this number is CHECK."""
+    assert card_read(CARD).traveller.number_sure is False
+
+
+@pytest.mark.parametrize("missing", ["birth_date", "number"])
+def test_a_licence_that_lacks_a_field_clears_nobody(missing):
+    assert not card_read(dataclasses.replace(CARD, **{missing: ""})).surely_read
+    assert not card_read(dataclasses.replace(CARD, surname="", given_names="")).surely_read
+
+
+def test_a_licence_of_which_nothing_was_read_is_unread():
+    assert card_read(None) is UNREAD
+
+
+def test_a_boarding_pass_is_a_hint_and_clears_nobody():
+    presented = card_read(BoardingPass("QUILLFEATHER", "ZZYZXBERT"))
+    assert presented.hint_only and not presented.surely_read
+    assert presented.traveller.name_cut and presented.traveller.document_number == ""
+
+
+def test_two_cards_are_told_apart_without_saying_whose_they_are():
+    other = dataclasses.replace(CARD, number="XA1234908")
+    assert card_read(CARD).token == card_read(CARD).token != card_read(other).token
+    assert "QUILL" not in f"{card_read(CARD)!r}"
+
+
+def test_a_zone_goes_the_way_of_zones():
+    assert from_reading(DocumentRead(1.0, PASSPORT), YEAR) == from_zone(PASSPORT, YEAR)
+    assert from_reading(DocumentRead(1.0, ()), YEAR) is UNREAD
 
 
 # --- what is shown -------------------------------------------------------------------------------------------
