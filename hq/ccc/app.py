@@ -1,9 +1,7 @@
-"""The command centre's page: one HTML page and its event stream, served on loopback.
+"""The command centre's page: one HTML page, its event stream and one order, served on loopback.
 
-The desk is behind `ListDesk`; the page only draws what it says. Every answer carries a strict Content-Security-Policy.
-Loopback is not authentication: `Host` and `Origin` must be ours, and a token that is new with each process stands in
-the HTML and must come back before anything is told. That keeps out other web sites (they cannot read our HTML), not
-another program of the same machine.
+The desk is behind `ListDesk`; the page only draws what it says. Gate, token, streams and shelf are those of
+`failsafe.screens`.
 
 The stream is asked for by POST: neither the token nor a name that is searched for ever stands in an address, where
 proxies and histories keep it.
@@ -11,65 +9,40 @@ proxies and histories keep it.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
-from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Final
+import unicodedata
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from failsafe.hq.ccc.stream import Held, ListDesk, ListStream, Streams, TooMany
+from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, ListDesk, tell
 from failsafe.hq.ccc.words import TABLES
+from failsafe.screens.gate import Answer, Gate, Refused, json_answer, order, refusals
+from failsafe.screens.server import ScreenServer
+from failsafe.screens.shelf import Shelf
+from failsafe.screens.streams import EventStream, Line, Streams
 
 if TYPE_CHECKING:
-    import socket
-
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 DEFAULT_PORT: Final = 8700
+CONNECTIONS: Final = 128
 MOST_LINES: Final = 1000
 LONGEST_SEARCH: Final = 200
+LONGEST_OFFICER: Final = 80
+MOST_AT_ONCE: Final = 200
 _BODY_LIMIT: Final = 4 * 1024
-
-_SHELF: Final = {
-    "ccc.css": "text/css",
-    "alarm.js": "text/javascript",
-    "booths.js": "text/javascript",
-    "ccc.js": "text/javascript",
-    "detail.js": "text/javascript",
-    "draw.js": "text/javascript",
-    "say.js": "text/javascript",
-    "table.js": "text/javascript",
-    "wire.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-_WORDS: Final = "/words.js"
-_HEADERS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-embedder-policy": "require-corp",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=(), clipboard-read=()",
-}
+_NOWHERE: Final = "Open the command centre's list at /."
+_BROKEN: Final = Answer("Headquarters could not answer.", "Try again; if it stays, look at headquarters' log.")
+_TOO_LONG: Final = Answer("The search is too long.", "Search for fewer words.")
 _LOG: Final = logging.getLogger("failsafe.ccc")
+_T = TypeVar("_T")
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,20 +52,20 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_LINES)] = 200
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The body of every refusal: what went wrong, and what the officer does next."""
+class Acknowledging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /acknowledge: who has seen which alerts, by their numbers in the list.
 
-    error: str
-    advice: str
+    Only what the screen showed is named, so that an alert that arrives in this moment goes on ringing.
+    """
+
+    officer: Annotated[str, msgspec.Meta(max_length=LONGEST_OFFICER)]
+    alerts: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=2**53)], ...], msgspec.Meta(max_length=MOST_AT_ONCE)]
 
 
-class Refused(Exception):
-    """A request the page does not serve, with its HTTP status."""
+class Acknowledged(msgspec.Struct, frozen=True):
+    """The body that answers POST /acknowledge: how many nobody had acknowledged before."""
 
-    def __init__(self, status: int, error: str, advice: str) -> None:
-        super().__init__(error)
-        self.status = status
-        self.answer = Answer(error, advice)
+    acknowledged: int
 
 
 def make_app(desk: ListDesk, *, port: int = DEFAULT_PORT) -> Starlette:
@@ -102,91 +75,26 @@ def make_app(desk: ListDesk, *, port: int = DEFAULT_PORT) -> Starlette:
     """
     page = _Page(desk)
     routes = [
-        Route("/", page.html, methods=["GET"]),
-        *(Route(path, page.static, methods=["GET"]) for path in (*(f"/{name}" for name in _SHELF), _WORDS)),
+        *page.shelf.routes(),
         Route("/events", page.events, methods=["POST"]),
+        Route("/acknowledge", page.acknowledge, methods=["POST"]),
         Route("/healthz", page.health, methods=["GET"]),
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Gate, port=port)],
-        exception_handlers={Refused: _refusal, TooMany: _crowded, HTTPException: _no_such_thing},
+        middleware=[Middleware(Gate, port=port, log=_LOG, broken=_BROKEN)],
+        exception_handlers=refusals(_NOWHERE),
     )
     app.state.streams = page.streams
     return app
 
 
-class CccServer(uvicorn.Server):
-    """uvicorn with one addition: open event streams end when the server stops, not when its patience does."""
+class CccServer(ScreenServer):
+    """The page's server: more screens than a booth has."""
 
     def __init__(self, app: Starlette, *, port: int = DEFAULT_PORT) -> None:
         """`port` is bound on 127.0.0.1 unless `serve` is given a socket."""
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=port,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            lifespan="off",
-            ws="none",
-            http="h11",
-            h11_max_incomplete_event_size=16 * 1024,
-            limit_concurrency=128,
-            timeout_graceful_shutdown=2,
-        )
-        super().__init__(config)
-        self._streams: Streams = app.state.streams
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._streams.end()
-        await super().shutdown(sockets)
-
-
-class Gate:
-    """Pure ASGI middleware: refuses foreign `Host` and `Origin`, sets the headers of every answer, hides faults."""
-
-    def __init__(self, app: ASGIApp, *, port: int) -> None:
-        self._app = app
-        self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        started = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        try:
-            self._check(scope)
-            await self._app(scope, receive, send_with_headers)
-        except Refused as refused:
-            await _json(refused.answer, refused.status)(scope, receive, send_with_headers)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            # Neither text nor traceback: both may quote a person.
-            _LOG.error("The command centre's page could not answer: %s.", type(error).__name__)
-            if not started:
-                await _json(_BROKEN, 500)(scope, receive, send_with_headers)
-
-    def _check(self, scope: Scope) -> None:
-        headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
-        if len(hosts) != 1:
-            raise Refused(400, "The request names no host.", "Open the page at its address of this machine.")
-        if hosts[0] not in self._hosts:
-            raise Refused(421, "This page is not served under that name.", "Open http://127.0.0.1 with its port.")
-        origins = headers.getlist("origin")
-        wanted = origins == [f"http://{hosts[0]}"]
-        if not wanted and (origins or scope["method"] not in ("GET", "HEAD")):
-            raise Refused(403, "The request comes from another page.", "Use the command centre's own page.")
+        super().__init__(app, port=port, connections=CONNECTIONS)
 
 
 class _Page:
@@ -194,77 +102,39 @@ class _Page:
 
     def __init__(self, desk: ListDesk) -> None:
         self._desk = desk
-        self._token = secrets.token_urlsafe(32)
-        self.streams = Streams()
-        folder = resources.files("failsafe.hq.ccc")
-        self._shelf = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _SHELF.items()}
-        self._shelf[_WORDS] = (_words(), "text/javascript")
-        build = hashlib.sha256(b"".join(content for content, _ in self._shelf.values())).hexdigest()[:16]
-        html = folder.joinpath("ccc.html").read_text(encoding="utf-8")
-        self._html = html.replace("@@TOKEN@@", self._token).replace("@@BUILD@@", build)
+        self.shelf = Shelf("failsafe.hq.ccc", pages={"/": "ccc.html"}, words=TABLES)
+        self.streams = Streams(STREAM_LIMIT)
 
-    async def html(self, _request: Request) -> Response:
-        return Response(self._html, media_type="text/html")
+    async def events(self, request: Request) -> EventStream:
+        asked = await self._order(request, Asked)
+        return EventStream(self.streams, partial(self._tell, asked), _LOG)
 
-    async def static(self, request: Request) -> Response:
-        content, kind = self._shelf[request.url.path]
-        return Response(content, media_type=kind)
+    async def _tell(self, asked: Asked, line: Line) -> None:
+        await tell(line, self._desk, Held(asked.limit, asked.search.strip()))
 
-    async def events(self, request: Request) -> ListStream:
-        asked = await self._asked(request)
-        return ListStream(self._desk, self.streams, Held(asked.limit, asked.search.strip()))
+    async def acknowledge(self, request: Request) -> Response:
+        asked = await self._order(request, Acknowledging)
+        officer = asked.officer.strip()
+        if not officer or any(unicodedata.category(one) == "Cc" for one in officer):
+            raise Refused(422, "The duty officer's name is missing.", "Give your name, then acknowledge again.")
+        try:
+            done = await run_in_threadpool(self._desk.acknowledge, asked.alerts, officer)
+        except Exception as error:
+            # Neither text nor traceback: both may quote a person.
+            _LOG.error("An acknowledgement could not be written down: %s.", type(error).__name__)
+            raise Refused(
+                503,
+                "Headquarters could not write the acknowledgement down: the signal goes on.",
+                "Try again; if it stays, look at headquarters' log.",
+            ) from None
+        return json_answer(Acknowledged(done))
 
     async def health(self, _request: Request) -> Response:
         try:
             view = await run_in_threadpool(self._desk.list, 1, "")
         except Exception:
             raise Refused(503, "The desk gives no list.", "Look at headquarters' log, then restart it.") from None
-        return _json({"ok": True, "number": view.number})
+        return json_answer({"ok": True, "number": view.number})
 
-    async def _asked(self, request: Request) -> Asked:
-        """The body of a POST, after token, type and size were checked."""
-        if not secrets.compare_digest(request.headers.get("x-page-token", "").encode(), self._token.encode()):
-            raise Refused(403, "The page's token is missing or old.", "Reload the page.")
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refused(415, "The request is not JSON.", "Use the command centre's own page.")
-        try:
-            return msgspec.json.decode(await _body(request), type=Asked)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Refused(400, "The request is not in the form of this version.", "Reload the page.") from None
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            raise Refused(413, "The search is too long.", "Search for fewer words.")
-    return bytes(body)
-
-
-def _words() -> bytes:
-    """The tables of words.py as a module of the page."""
-    return b"".join(
-        b"export const %s = %s;\n" % (name.encode(), msgspec.json.encode(table)) for name, table in TABLES.items()
-    )
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
-
-
-async def _refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return _json(error.answer, error.status)
-
-
-async def _crowded(_request: Request, _error: Exception) -> Response:
-    return _json(Answer("No further page can be connected.", "Close pages that are not needed."), 503)
-
-
-async def _no_such_thing(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _json(Answer(f"{error.detail}.", "Open the command centre's list at /."), error.status_code)
-
-
-_BROKEN: Final = Answer("Headquarters could not answer.", "Try again; if it stays, look at headquarters' log.")
+    async def _order(self, request: Request, shape: type[_T]) -> _T:
+        return await order(request, shape, token=self.shelf.token, limit=_BODY_LIMIT, too_long=_TOO_LONG)

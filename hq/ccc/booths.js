@@ -1,59 +1,92 @@
-// The booths: which are heard, what they hold, and whose chain is not whole. The most troubled come first.
+// The booths: which are heard, what they hold, whose chain is not whole, and what is to be done. The most troubled first.
 import { el, shape } from "./draw.js";
-import { age, between, country, count, number } from "./say.js";
-import { MIRRORS } from "./words.js";
-const SILENT_S = 660; // a heartbeat comes every five minutes: two are missing, and a minute's grace
-const MOST = 200;
-const mirror = (booth) => MIRRORS[booth.mirror_state.toUpperCase()] ?? ["CANNOT CLEAR", booth.mirror_state];
+import { age, number } from "./figures.js";
+import { between, clock, country, countryName, day, detector, facts, marked } from "./say.js";
+import { t, tn, tr } from "./texts.js";
+import { LEDGERS, MIRRORS, REVOKED } from "./words.js";
 
-// [rank, shape, word]: a booth is shown with the worst that is known of it.
-export function state(booth, now) {
-  const heard = between(booth.heard_at, now);
-  if (booth.forks > 0) return [0, "STOP", "FORK"];
-  if (heard == null) return [1, "CANNOT CLEAR", "never heard"];
-  if (heard > SILENT_S) return [2, "CANNOT CLEAR", "not heard"];
-  if (booth.faults.length) return [3, "CHECK", "fault"];
-  if (booth.gaps > 0) return [4, "CHECK", "gap"];
-  if (mirror(booth)[0] !== "CLEAR") return [5, "CHECK", "notices"];
-  if (booth.undelivered > 0) return [6, "CHECK", "waiting"];
-  return [7, "CLEAR", "in order"];
+const SILENT_S = 660; // a heartbeat comes every five minutes: two are missing, and a minute's grace
+const MOST = 200, WELL = 7;
+const mirror = (booth) => marked(MIRRORS, booth.mirror_state.toUpperCase(), "CANNOT CLEAR");
+const oldest = (booth) => booth.oldest_s > 0 ? age(booth.oldest_s) : null;
+
+// A fault as headquarters' desk words it: of the ledger, of a part, or of the booth as a whole.
+function fault(text) {
+  const [, ledger, at, times] = /^(.+ ledger) \((\S+?)(?:, (\d+) times)?\)$/.exec(text) ?? [];
+  if (LEDGERS[ledger]) return facts(tr(LEDGERS[ledger]), t("last seen {day} {time}", { day: day(at), time: clock(at) }), times && tn("{n} time", "{n} times", Number(times)));
+  const [, part, state] = /^([^:]+): (\S+)$/.exec(text) ?? [];
+  if (part) return t("{part}: {state}. The booth judges without it; have a technician look.", { part, state: detector(state)[1] });
+  return tr(REVOKED[text] ?? text);
 }
+// [rank, shape, word, what to do] of all that is wrong with a booth, the gravest first.
+export function troubles(booth, now) {
+  const heard = between(booth.heard_at, now), [held, holds, renew] = mirror(booth), found = [];
+  if (booth.forks > 0) found.push([0, "STOP", t("FORK"), tn("{n} place of its chain is signed twice with other content: its disk was put back, copied or changed. Visit the booth.", "{n} places of its chain are signed twice with other content: its disk was put back, copied or changed. Visit the booth.", booth.forks)]);
+  if (heard == null) found.push([1, "CANNOT CLEAR", t("never heard"), t("Nothing has come from it yet. Ask there whether its link runs, or fetch its alerts by stick.")]);
+  else if (heard > SILENT_S) found.push([2, "CANNOT CLEAR", t("not heard"), t("Nothing was heard for {age}. Telephone the booth: its alerts wait there until its line or a stick brings them.", { age: age(heard) })]);
+  for (const text of booth.faults) found.push([3, "CHECK", t("fault"), fault(text)]);
+  if (booth.gaps > 0) found.push([4, "CHECK", t("gap"), tn("{n} gap in its chain: something was sent that has not arrived. If it stays, ask the booth by telephone what it has raised.", "{n} gaps in its chain: something was sent that has not arrived. If they stay, ask the booth by telephone what it has raised.", booth.gaps)]);
+  if (heard != null && held !== "CLEAR") found.push([5, held, holds, renew || t("Ask the booth what its notices are.")]);
+  if (booth.undelivered > 0) found.push([6, "CHECK", t("waiting"), t("What waits there has not arrived here. If it does not become less, look at its line or send a stick.")]);
+  return found;
+}
+// [rank, shape, word]: a booth is shown with the worst that is known of it.
+export const state = (booth, now) => troubles(booth, now)[0] ?? [WELL, "CLEAR", t("in order")];
+
 export function columns(now) {
   return [
-    { key: "state", title: "State", of: (one) => state(one, now())[0] },
-    { key: "booth", title: "Booth", of: (one) => one.booth },
-    { key: "land", title: "Country", of: (one) => country(one.country) },
-    { key: "heard", title: "Last heard", of: (one) => between(one.heard_at, now()), first: -1 },
-    { key: "mirror", title: "Notices held", of: (one) => one.mirror_age_s, first: -1 },
-    { key: "undelivered", title: "Undelivered", of: (one) => one.undelivered, first: -1 },
-    { key: "gaps", title: "Gaps", of: (one) => one.gaps, first: -1 },
-    { key: "forks", title: "Forks", of: (one) => one.forks, first: -1 },
-    { key: "faults", title: "Faults", of: (one) => one.faults.length, first: -1 },
+    { key: "state", title: () => t("State"), of: (one) => state(one, now())[0] },
+    { key: "booth", title: () => t("Booth"), of: (one) => one.booth },
+    { key: "heard", title: () => t("Last heard"), of: (one) => between(one.heard_at, now()), first: -1 },
+    { key: "mirror", title: () => t("Notices held"), of: (one) => one.mirror_age_s, first: -1 },
+    { key: "undelivered", title: () => t("Undelivered"), of: (one) => one.undelivered, first: -1 },
+    { key: "links", title: () => t("Its chain"), of: (one) => one.forks * 1e6 + one.gaps, first: -1 },
+    { key: "todo", title: () => t("What to do"), of: (one) => troubles(one, now()).length, first: -1 },
   ];
 }
-const counted = (kind, value) => el("td", { class: `${kind} count${value ? " some" : ""}` }, number(value));
+const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("span", {}, ...words));
+function links(booth) {
+  const words = [booth.forks > 0 && tn("{n} fork", "{n} forks", booth.forks), booth.gaps > 0 && tn("{n} gap", "{n} gaps", booth.gaps)];
+  return sign(booth.forks > 0 ? "STOP" : booth.gaps > 0 ? "CHECK" : "CLEAR", facts(words) || t("whole"));
+}
+function waits(booth) {
+  if (booth.undelivered === 0) return t("none");
+  return [el("strong", {}, number(booth.undelivered)), oldest(booth) && el("small", {}, t("the oldest {age}", { age: oldest(booth) }))];
+}
+// The gravest first, in full; the rest opens, and stays open while the row is drawn anew.
+const unfolded = new Set();
+function todo(booth, wrong) {
+  if (!wrong.length) return el("span", { class: "empty" }, t("nothing"));
+  const item = ([, mark, , text]) => el("p", {}, shape(mark), el("span", {}, text)), [first, ...rest] = wrong;
+  if (!rest.length) return item(first);
+  const more = el("details", { open: unfolded.has(booth.booth) && "" }, el("summary", {}, tn("and {n} more", "and {n} more", rest.length), ": ", facts([...new Set(rest.map(([, , word]) => word))])), rest.map(item));
+  more.addEventListener("toggle", () => { if (more.open) unfolded.add(booth.booth); else unfolded.delete(booth.booth); });
+  return [item(first), more];
+}
+function cells(booth, now, told) {
+  const [, mark, word] = state(booth, now), wrong = troubles(booth, now), [held, says] = mirror(booth);
+  return [
+    el("td", { class: "state" }, sign(mark, el("strong", {}, word))),
+    el("th", { scope: "row", class: "booth" }, el("bdi", { dir: "ltr" }, booth.booth), el("small", {}, countryName(booth.country) ? country(booth.country) : booth.country)),
+    el("td", { class: "heard" }, told),
+    el("td", { class: "mirror" }, sign(held, says, booth.mirror_age_s != null && el("small", {}, age(booth.mirror_age_s)))),
+    el("td", { class: "undelivered" }, waits(booth)),
+    el("td", { class: "links" }, links(booth)),
+    el("td", { class: "todo" }, todo(booth, wrong)),
+  ];
+}
 export function entries(booths, now) {
   return booths.slice(0, MOST).map((one) => {
-    const heard = between(one.heard_at, now), [, sign, word] = state(one, now), [held, says] = mirror(one);
-    const told = heard == null ? "never" : `${age(heard)} ago`;
-    const draw = () => [
-      el("td", { class: "state" }, el("span", { class: "sign" }, shape(sign), el("strong", {}, word))),
-      el("th", { scope: "row", class: "booth" }, el("bdi", {}, one.booth)),
-      el("td", { class: "land" }, country(one.country)),
-      el("td", { class: "heard" }, told),
-      el("td", { class: "mirror" }, el("span", { class: "sign" }, shape(held), `${says}${one.mirror_age_s == null ? "" : `, ${age(one.mirror_age_s)}`}`)),
-      counted("undelivered", one.undelivered), counted("gaps", one.gaps), counted("forks", one.forks),
-      el("td", { class: "faults" }, one.faults.length ? one.faults.map((fault) => el("p", {}, fault)) : "–"),
-    ];
-    return [one.booth, JSON.stringify([one, told, word]), draw];
+    const heard = between(one.heard_at, now), told = heard == null ? t("never") : t("{age} ago", { age: age(heard) });
+    return [one.booth, JSON.stringify([one, told, troubles(one, now)]), () => cells(one, now, told)];
   });
 }
 // What the head of the panel says: [shape, words].
 export function summary(booths, now) {
-  const words = booths.map((one) => state(one, now)).filter(([rank]) => rank < 7);
-  const many = (name, test) => { const found = words.filter(([rank]) => test(rank)).length; return found ? `${number(found)} ${name}` : null; };
-  const parts = [many("with a fork", (rank) => rank === 0), many("not heard", (rank) => rank === 1 || rank === 2), many("to look at", (rank) => rank > 2)].filter(Boolean);
-  const worst = words.sort(([one], [other]) => one - other)[0]?.[1] ?? (booths.length ? "CLEAR" : "NONE");
-  const more = booths.length > MOST ? ` The first ${MOST} are shown.` : "";
-  return [worst, `${count(booths.length, "booth")}: ${parts.join(", ") || (booths.length ? "all in order" : "none enrolled")}.${more}`];
+  const worst = booths.map((one) => state(one, now)).filter(([rank]) => rank < WELL).sort(([one], [other]) => one - other);
+  const many = (test) => worst.filter(([rank]) => test(rank)).length;
+  const [forked, silent, other] = [many((rank) => rank === 0), many((rank) => rank === 1 || rank === 2), many((rank) => rank > 2)];
+  const mark = worst[0]?.[1] ?? (booths.length ? "CLEAR" : "NONE");
+  return [mark, facts(tn("{n} booth", "{n} booths", booths.length), forked > 0 && tn("{n} with a fork", "{n} with a fork", forked), silent > 0 && tn("{n} not heard", "{n} not heard", silent),
+    other > 0 && tn("{n} to look at", "{n} to look at", other), booths.length > 0 && !worst.length && t("all in order"), booths.length > MOST && t("the first {n} are shown", { n: MOST }))];
 }

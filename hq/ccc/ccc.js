@@ -1,115 +1,157 @@
 // The command centre's list: alerts by urgency, booths, the signal, and the keys.
-import { acknowledged, signal } from "./alarm.js";
 import * as booths from "./booths.js";
 import { detail } from "./detail.js";
 import { $, el, put, shape } from "./draw.js";
-import { age, between, chain, clock, count, countryName, day, grounds, kind, mirror, number, place, telling, whose } from "./say.js";
+import { acknowledge, officer, takeOver } from "./duty.js";
+import { age, number } from "./figures.js";
+import { keep, kept } from "./keep.js";
+import { keyChoice, keys } from "./keys.js";
+import { acknowledged, alertsCount, between, chain, clock, countryName, day, facts, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
 import { heads, rows } from "./table.js";
+import { languageChoice, onLanguage, t, tn, tr } from "./texts.js";
+import { speaker } from "./tone.js";
 import { URGENCIES } from "./words.js";
 import { listen } from "./wire.js";
 
 const STEP = 200, MOST = 1000;
-let view = null, received = 0, question = { search: "", limit: STEP }, current = null, opened = null;
-const seen = acknowledged();
-const sound = signal(() => draw());
+// Three tones up, until somebody has acknowledged: [after, pitch].
+const SIGNAL = [[0, 660], [0.34, 880], [0.68, 1175]], SIGNAL_S = 2.4;
+const SOUND = "failsafe-ccc-sound";
+let view = null, received = 0, question = { search: "", limit: STEP }, current = null, opened = null, lostAt = null;
+let pending = null, busy = false, fault = null;
 const now = () => (view ? new Date(Date.parse(view.at) + performance.now() - received).toISOString() : "");
 const up = () => document.body.dataset.line === "up";
 const urgent = (line) => line.alert.urgency === "urgent";
-const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), ...words);
+const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("span", {}, ...words));
 const TELLING_ORDER = ["failing", "waiting", "sent", "not for CBRNE"], CHAIN_ORDER = ["fork", "gap before", "whole"];
 const rank = (order, value) => { const found = order.indexOf(value); return found < 0 ? -1 : found; };
 
 const ALERTS = [
-  { key: "urgency", title: "Urgency" },
-  { key: "event", title: "Event", of: (one) => one.alert.at.wall, first: -1 },
-  { key: "arrived", title: "Arrived", of: (one) => one.number, first: -1 },
-  { key: "land", title: "Country", of: (one) => countryName(one.alert.place.country) ?? one.alert.place.country },
-  { key: "point", title: "Crossing point", of: (one) => `${one.alert.place.crossing_point} ${one.alert.place.lane ?? ""}` },
-  { key: "who", title: "Who", of: (one) => whose(one.alert.person) },
-  { key: "why", title: "Why", of: (one) => kind(one.alert) },
-  { key: "mirror", title: "Notices’ age", of: (one) => one.alert.mirror_age_s ?? Infinity, first: -1 },
-  { key: "chain", title: "Chain", of: (one) => rank(CHAIN_ORDER, one.chain) },
-  { key: "cbrne", title: "CBRNE", of: (one) => rank(TELLING_ORDER, telling(one)[0]) },
+  { key: "urgency", title: () => t("Urgency") },
+  { key: "event", title: () => t("Event"), of: (one) => one.alert.at.wall, first: -1 },
+  { key: "arrived", title: () => t("Arrived"), of: (one) => one.number, first: -1 },
+  { key: "point", title: () => t("Crossing point"), of: (one) => `${countryName(one.alert.place.country) ?? one.alert.place.country} ${one.alert.place.crossing_point} ${one.alert.place.lane ?? ""}` },
+  { key: "who", title: () => t("Who"), of: (one) => whose(one.alert.person) },
+  { key: "why", title: () => t("Why"), of: (one) => kind(one.alert) },
+  { key: "mirror", title: () => t("Notices’ age"), of: (one) => one.alert.mirror_age_s ?? Infinity, first: -1 },
+  { key: "chain", title: () => t("Chain"), of: (one) => rank(CHAIN_ORDER, one.chain) },
+  { key: "cbrne", title: () => t("CBRNE"), of: (one) => rank(TELLING_ORDER, telling(one)[0]) },
 ];
 const alertHeads = heads($("alert-heads"), ALERTS, () => draw());
 const boothHeads = heads($("booth-heads"), booths.columns(now), () => draw());
 
+// The word as the radio and the telephone have it stays beside its translation.
+const judged = (code) => facts(verdict(code), verdict(code) !== code && code);
+function who(person) {
+  if (!person) return el("span", { class: "empty" }, t("no identity"));
+  const known = facts(person.birth_date && t("born {date}", { date: person.birth_date }), person.nationality, person.repaired && t("zone repaired"));
+  return [el("bdi", { class: "name" }, whose(person)), known && el("small", {}, known)];
+}
+function why(alert) {
+  const found = grounds(alert), more = found.length - 2;
+  return [found.length ? null : kind(alert),
+    found.slice(0, 2).map(([mark, what, reasons], at) => el("p", {}, shape(mark), el("span", {}, el("b", {}, what), at === 0 && reasons && el("small", {}, reasons)))),
+    more > 0 && el("small", {}, tn("and {n} more", "and {n} more", more))];
+}
 function cells(line) {
-  const { alert } = line, [mark, word] = URGENCIES[alert.urgency] ?? ["CHECK", alert.urgency];
-  const late = between(alert.at.wall, line.received_at), found = grounds(alert), [held, old] = mirror(alert.mirror_age_s);
+  const { alert } = line, [mark, word] = marked(URGENCIES, alert.urgency), { place: at } = alert;
+  const late = between(alert.at.wall, line.received_at), [held, old] = mirror(alert.mirror_age_s);
   const [told, state, words] = telling(line), [linked, whole] = chain(line.chain);
-  const person = alert.person, more = found.length - 2;
   return [
-    el("td", { class: "urgency" }, urgent(line) ? sign(mark, el("strong", {}, word)) : word, alert.kind === "exercise" ? el("strong", { class: "exercise" }, "EXERCISE") : el("small", {}, alert.verdict)),
-    el("td", { class: "event" }, clock(alert.at.wall), alert.at.trusted ? el("small", {}, day(alert.at.wall)) : el("small", {}, sign("CHECK", "clock?"))),
-    el("td", { class: "arrived" }, clock(line.received_at), el("small", {}, late >= 60 && alert.at.trusted ? `${age(late)} later` : day(line.received_at))),
-    el("td", { class: "land" }, countryName(alert.place.country) ?? alert.place.country, el("small", {}, alert.place.country)),
-    el("td", { class: "point" }, el("bdi", {}, alert.place.crossing_point), el("small", {}, alert.place.lane ? ["lane ", el("bdi", {}, alert.place.lane), ", "] : null, el("bdi", {}, alert.place.booth))),
-    el("td", { class: "who" }, person ? el("bdi", { class: "name" }, whose(person)) : el("span", { class: "empty" }, "no identity"),
-      person && el("small", {}, [person.birth_date && `born ${person.birth_date}`, person.nationality, person.repaired && "zone repaired"].filter(Boolean).join(", "))),
-    el("td", { class: "why" }, found.length ? null : kind(alert), found.slice(0, 2).map(([sort, what, reasons]) => el("p", {}, shape(sort), el("span", {}, el("b", {}, what), reasons && el("small", {}, reasons)))),
-      more > 0 && el("small", {}, `and ${more} more`)),
+    el("td", { class: "urgency" }, urgent(line) ? sign(mark, el("strong", {}, word)) : word,
+      alert.kind === "exercise" ? el("strong", { class: "exercise" }, t("EXERCISE")) : el("small", {}, judged(alert.verdict)),
+      line.acknowledged && el("small", { class: "seen" }, acknowledged(line.acknowledged))),
+    el("td", { class: "event" }, clock(alert.at.wall), alert.at.trusted ? el("small", {}, day(alert.at.wall)) : el("small", {}, sign("CHECK", t("clock not trusted")))),
+    el("td", { class: "arrived" }, clock(line.received_at), el("small", {}, late >= 60 && alert.at.trusted ? t("{age} later", { age: age(late) }) : day(line.received_at))),
+    el("td", { class: "point" }, el("bdi", {}, at.crossing_point), el("small", {}, facts(countryName(at.country) ?? at.country, at.lane && t("lane {lane}", { lane: at.lane }))), el("small", {}, el("bdi", { dir: "ltr" }, at.booth))),
+    el("td", { class: "who" }, who(alert.person)),
+    el("td", { class: "why" }, why(alert)),
     el("td", { class: "mirror" }, sign(held, old)),
     el("td", { class: "chain" }, sign(linked, whole)),
-    el("td", { class: "cbrne" }, told === "not for CBRNE" ? el("span", { class: "empty" }, "no") : sign(state, words)),
+    el("td", { class: "cbrne" }, told === "not for CBRNE" ? el("span", { class: "empty" }, t("no")) : sign(state, words)),
   ];
 }
 function row(id) {
   const made = el("tr", { tabindex: "-1" });
-  made.dataset.id = id;
+  made.dataset.number = id;
   made.addEventListener("click", () => { choose(id); open(id); });
   return made;
 }
 const shown = () => alertHeads.sorted(view.alerts);
+const rowOf = (id) => [...$("alerts").children].find((one) => Number(one.dataset.number) === id);
 
 function alerts() {
-  const list = shown(), waiting = new Set(seen.open(view.urgent).map((line) => line.alert.id));
-  if (current !== opened && !list.some((line) => line.alert.id === current)) current = list[0]?.alert.id ?? null;
-  rows($("alerts"), list.map((line) => [line.alert.id, line, () => cells(line)]), row);
-  const pressing = new Set(list.filter(urgent).map((line) => line.alert.id));
+  const list = shown(), waiting = new Set(view.waiting.map((line) => line.number));
+  if (current !== opened && !list.some((line) => line.number === current)) current = list[0]?.number ?? null;
+  rows($("alerts"), list.map((line) => [line.number, line, () => cells(line)]), row);
+  const pressing = new Set(list.filter(urgent).map((line) => line.number));
   for (const one of $("alerts").children) {
-    const mine = one.dataset.id === current;
-    one.className = `${pressing.has(one.dataset.id) ? "urgent" : "routine"}${waiting.has(one.dataset.id) ? " waiting" : ""}`;
-    one.tabIndex = mine ? 0 : -1;
-    if (mine) one.setAttribute("aria-current", "true"); else one.removeAttribute("aria-current");
+    const id = Number(one.dataset.number);
+    one.className = `${pressing.has(id) ? "urgent" : "routine"}${waiting.has(id) ? " waiting" : ""}`;
+    one.tabIndex = id === current ? 0 : -1;
+    if (id === current) one.setAttribute("aria-current", "true"); else one.removeAttribute("aria-current");
   }
-  const found = question.search ? ` found for “${question.search}” of ${number(view.all)}` : "";
-  put($("shown"), `${count(view.total, "alert")}${found}${view.alerts.length < view.total ? `, ${number(view.alerts.length)} shown` : ""}${alertHeads.isFirst() ? "" : `, sorted by ${alertHeads.title().toLowerCase()}`}`);
-  put($("none"), list.length ? "" : question.search ? "No alert has all of these words. Esc leaves the search." : "No alert has arrived yet.");
+  const { search } = question, all = number(view.all);
+  const many = search ? tn("{n} alert found for “{search}” among {all}", "{n} alerts found for “{search}” among {all}", view.total, { search, all }) : alertsCount(view.total);
+  put($("shown"), facts(many, view.alerts.length < view.total && t("{n} shown", { n: view.alerts.length }), !alertHeads.isFirst() && t("sorted by {column}", { column: alertHeads.title() })));
+  put($("said"), search && many); // only what was asked for is read out: arrivals would never let anybody finish
+  put($("none"), list.length ? "" : search ? t("No alert has all of these words. Esc leaves the search.") : t("No alert has arrived yet."));
   $("more").hidden = view.alerts.length >= view.total || question.limit >= MOST;
 }
+const opening = () => view?.waiting.find((line) => line.number === opened);
 function ringing() {
-  const waiting = seen.open(view?.urgent ?? []), [first] = waiting;
+  const waiting = view?.waiting ?? [], [first] = waiting, total = view?.waiting_total ?? 0;
   sound.ring(waiting.length > 0);
-  put($("ringing-words"), waiting.length > 0 && [waiting.length, place(first.alert.place), kind(first.alert)], ([many, at, what]) => [shape("STOP"), el("strong", {}, `${count(many, "urgent alert")} not acknowledged on this screen`), el("span", {}, `Newest: ${what} at ${at}`)]);
+  put($("ringing-words"), waiting.length > 0 && [total, place(first.alert.place), kind(first.alert)], ([many, at, what]) => [shape("STOP"),
+    el("strong", {}, tn("{n} urgent alert not acknowledged", "{n} urgent alerts not acknowledged", many)), el("span", {}, t("Newest: {what}, {place}", { what, place: at }))]);
+  put($("acknowledge-words"), opening() ? t("Acknowledge this one") : waiting.length > 1 ? tn("Acknowledge {n}", "Acknowledge all {n}", waiting.length) : t("Acknowledge"));
+  put($("ringing-fault"), waiting.length > 0 && fault && tr(fault));
   $("ringing").hidden = !waiting.length;
-  document.title = `${waiting.length ? `(${waiting.length}) URGENT · ` : ""}${up() ? "" : "NO CONNECTION · "}Command centre · Fail Safe Edge`;
-  put($("sound"), [sound.on(), sound.wanted()], ([on, wanted]) => [el("kbd", {}, "S"), on ? "Sound is on" : wanted ? "SOUND IS OFF: press any key" : "SOUND IS OFF: turn on"]);
+  document.title = facts(waiting.length > 0 && t("({n}) URGENT", { n: total }), !up() && t("NO CONNECTION"), t("Command centre"), "Fail Safe Edge");
+}
+function standing() {
+  put($("sound"), [sound.on(), sound.wanted()], ([on, wanted]) => [el("kbd", {}, "S"), on ? t("Sound is on") : wanted ? t("NO SOUND YET: press any key") : t("SOUND IS OFF: turn on")]);
   $("sound").dataset.on = String(sound.on());
+  put($("duty-officer"), [officer()], ([name]) => [el("kbd", {}, "D"), el("span", {}, name ? t("On duty: {officer}", { officer: name }) : t("Take the duty"))]);
+  $("duty-officer").dataset.on = String(officer() != null);
 }
 function states() {
-  const failing = view.alerts.filter((line) => telling(line)[0] === "failing").length, waiting = view.alerts.filter((line) => telling(line)[0] === "waiting").length;
-  const told = failing ? ["STOP", `${failing} FAILING`] : waiting ? ["CHECK", `${waiting} waiting`] : ["CLEAR", "none waiting"];
+  const many = (state) => view.alerts.filter((line) => telling(line)[0] === state).length, failing = many("failing"), waiting = many("waiting");
   const broken = view.alerts.filter((line) => line.chain !== "whole").length;
-  const entry = ([label, [mark, words]]) => el("div", { class: "state" }, shape(mark), el("div", {}, el("span", {}, label), el("strong", {}, words)));
-  put($("states"), [["CBRNE, alerts shown", told], ["Chains, alerts shown", broken ? ["CHECK", `${count(broken, "alert")} to look at`] : ["CLEAR", "whole"]]], (all) => all.map(entry));
+  const told = failing ? ["STOP", tn("CBRNE: {n} FAILING", "CBRNE: {n} FAILING", failing)] : waiting ? ["CHECK", tn("CBRNE: {n} waiting", "CBRNE: {n} waiting", waiting)] : ["CLEAR", t("CBRNE: none waiting")];
+  const links = broken ? ["CHECK", tn("Chains: {n} alert to look at", "Chains: {n} alerts to look at", broken)] : ["CLEAR", t("Chains: whole")];
+  put($("states"), [told, links], (all) => all.map((one) => sign(...one)));
 }
 function draw() {
   ringing();
+  standing();
+  put($("lost-words"), up() || !lostAt ? t("CONNECTING TO HEADQUARTERS’ DESK") : t("NO CONNECTION TO HEADQUARTERS’ DESK"));
+  put($("lost-since"), !up() && lostAt ? [t("Since {time} UTC.", { time: clock(lostAt) }), view && t("The list stands as it was at {time} UTC.", { time: clock(view.at) }), t("This page comes back by itself.")].filter(Boolean).join(" ") : "");
   if (!view || !up()) return;
-  put($("utc"), `${clock(now())} UTC`);
+  put($("utc"), t("{time} UTC", { time: clock(now()) }));
   states();
   alerts();
   put($("booth-summary"), booths.summary(view.booths, now()), ([mark, words]) => [shape(mark), words]);
   rows($("booths"), booths.entries(boothHeads.sorted(view.booths), now()), () => el("tr", {}));
-  const line = [...view.alerts, ...view.urgent].find((one) => one.alert.id === opened);
+  const line = [...view.alerts, ...view.waiting].find((one) => one.number === opened);
   if (line) put($("detail-words"), line, detail);
 }
+
+const sound = (() => {
+  const wanted = () => kept(SOUND) !== "off", voice = speaker(() => draw()), on = () => wanted() && voice.live();
+  const wake = () => { if (wanted() && !voice.live()) voice.open(); };
+  for (const touch of ["keydown", "pointerdown"]) document.addEventListener(touch, wake);
+  return {
+    on, wanted,
+    ring: (any) => voice.ring(any && on() ? SIGNAL : null, SIGNAL_S),
+    async toggle() { keep(SOUND, on() ? "off" : "on"); wake(); draw(); },
+  };
+})();
 
 function choose(id) {
   current = id;
   draw();
-  const one = [...$("alerts").children].find((each) => each.dataset.id === id);
+  const one = rowOf(id);
   one?.focus({ preventScroll: true });
   one?.scrollIntoView({ block: "nearest" });
 }
@@ -128,7 +170,7 @@ function shut() {
   put($("detail-words"), "");
 }
 function step(by) {
-  const ids = view ? shown().map((line) => line.alert.id) : [];
+  const ids = view ? shown().map((line) => line.number) : [];
   if (!ids.length) return;
   const inside = $("alerts").contains(document.activeElement), at = ids.indexOf(current);
   choose(ids[inside ? Math.min(Math.max(at + by, 0), ids.length - 1) : Math.max(at, 0)]);
@@ -142,41 +184,67 @@ function leave() {
   if (opened) { shut(); choose(current); } else if (question.search || $("search").value) search("");
 }
 function showUrgent() {
-  const [first] = view ? seen.open(view.urgent) : [];
+  const [first] = view?.waiting ?? [];
   if (!first) return;
   if (!view.alerts.includes(first)) search("");
   if (!alertHeads.isFirst()) alertHeads.sort("urgency");
-  choose(first.alert.id);
-  open(first.alert.id);
+  choose(first.number);
+  open(first.number);
 }
+
+// The one that is open, or all that this screen shows as waiting: what arrives in this moment goes on ringing.
+function seen() {
+  const mine = opening() ? [opening()] : view?.waiting ?? [];
+  if (!mine.length) return;
+  const numbers = mine.map((one) => one.number);
+  if (officer()) write(numbers); else onDuty(numbers);
+}
+async function write(numbers) {
+  if (busy) return;
+  busy = true;
+  fault = await acknowledge(numbers, officer(), line.token());
+  busy = false;
+  draw();
+}
+function onDuty(numbers = null) {
+  pending = numbers;
+  $("duty-name").value = officer() ?? "";
+  $("duty").showModal();
+  $("duty-name").select();
+}
+$("duty-form").addEventListener("submit", (event) => {
+  const name = $("duty-name").value.trim();
+  if (!name) { event.preventDefault(); return; }
+  takeOver(name);
+  if (pending) write(pending);
+  draw();
+});
+$("duty").addEventListener("close", () => { pending = null; });
+$("duty-cancel").addEventListener("click", () => $("duty").close());
+
 const orders = {
   j: () => step(1), k: () => step(-1), arrowdown: () => step(1), arrowup: () => step(-1),
   home: () => step(-Infinity), end: () => step(Infinity), enter: () => open(current), escape: leave,
   "/": () => { $("search").focus(); $("search").select(); }, "?": () => $("help").showModal(),
-  a: () => { if (view) { seen.add(view.urgent); draw(); } }, s: () => sound.toggle(), u: () => { if (!alertHeads.isFirst()) alertHeads.sort("urgency"); },
+  a: seen, d: () => onDuty(), s: () => sound.toggle(), u: () => { if (!alertHeads.isFirst()) alertHeads.sort("urgency"); },
   g: showUrgent, b: () => $("booth-scroll").focus(),
   r: () => { const record = $("detail-words").querySelector("details"); if (record) { record.open = !record.open; record.scrollIntoView({ block: record.open ? "start" : "nearest" }); } },
 };
-const PRESSED = "button, summary", SCROLLED = "pre, .own-arrows";
-document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey) return;
-  const key = event.key.toLowerCase(), at = document.activeElement;
-  if (at === $("search")) {
-    if (key === "escape") { search(""); at.blur(); event.preventDefault(); }
-    if (key === "enter" || key === "arrowdown") { event.preventDefault(); at.blur(); step(0); }
-    return;
-  }
-  // What has the focus keeps the keys that move or press it.
-  if ((key === "enter" && at?.matches(PRESSED)) || (/^(arrow|home|end)/.test(key) && at?.matches(SCROLLED))) return;
-  const act = orders[key];
-  if (!act || (event.repeat && !["j", "k", "arrowdown", "arrowup"].includes(key))) return;
-  event.preventDefault();
-  act();
+// What has the focus keeps the keys that move or press it.
+const PRESSED = "button, summary", SCROLLED = "pre, .own-arrows", MOVES = /^(arrow|home|end)/;
+keys(orders, {
+  repeats: ["j", "k", "arrowdown", "arrowup"],
+  leaves: (key, at) => (key === "enter" && at?.matches(PRESSED)) || (MOVES.test(key) && at?.matches(SCROLLED)),
 });
-for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => orders[button.dataset.key]());
+$("search").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { search(""); $("search").blur(); event.preventDefault(); }
+  if (event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); $("search").blur(); step(0); }
+});
+for (const button of document.querySelectorAll("button[data-key]")) button.addEventListener("click", () => orders[button.dataset.key]());
+keyChoice($("key-mode"));
+$("search-form").addEventListener("submit", (event) => event.preventDefault());
 let typed = 0;
 $("search").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(() => search($("search").value), 250); });
-$("search-form").addEventListener("submit", (event) => event.preventDefault());
 $("more").addEventListener("click", () => line.ask({ limit: Math.min(question.limit + STEP, MOST) }));
 $("help-close").addEventListener("click", () => $("help").close());
 
@@ -188,8 +256,11 @@ const line = listen((next, asked) => {
   draw();
 }, () => {
   document.body.dataset.line = "lost";
-  put($("lost-words"), "NO CONNECTION TO HEADQUARTERS’ DESK");
-  put($("lost-since"), `Since ${clock(new Date().toISOString())} UTC. ${view ? `The list stands as it was at ${clock(now())} UTC.` : ""} This page comes back by itself.`);
+  lostAt = new Date().toISOString();
   draw();
 });
+onLanguage(() => { alertHeads.draw(); boothHeads.draw(); draw(); });
+alertHeads.draw();
+boothHeads.draw();
+languageChoice($("language"));
 setInterval(() => { try { draw(); } catch (error) { line.lose(error); } }, 1000);

@@ -1,93 +1,101 @@
-// One alert in words: what, where, who, why, on which notices, and how far it has gone. The record itself on demand.
+// One alert in words: what, where, who, why, what was found, on which notices, and how far it has gone. Then its record.
 import { el, shape } from "./draw.js";
-import { age, between, candidates, chain, country, detector, fullName, full, kind, mirror, number, position, sentence } from "./say.js";
-import { CHANNELS, FIELDS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
+import { age, number } from "./figures.js";
+import { acknowledged, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
+import { t, tn, tr } from "./texts.js";
+import { CHANNELS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
 const bdi = (text) => el("bdi", {}, text ?? "–");
-const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), ...words);
+const code = (text) => text && el("code", { dir: "ltr" }, text);
+const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("span", {}, ...words));
 const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null && value !== "" && value !== false && value.length !== 0)
   .map(([name, value]) => [el("dt", {}, name), ...[value].flat().map((one) => el("dd", {}, one instanceof Node ? one : bdi(one)))]));
 const part = (title, ...children) => el("section", {}, el("h3", {}, title), ...children);
+const table = (name, heads, body) => el("table", { "aria-label": name }, el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)))), body);
 
 function where({ place }) {
-  return part("Where", pairs([["Crossing point", place.crossing_point], ["Country", country(place.country)], ["Lane", place.lane],
-    ["Position", position(place) ?? "not configured at the booth"], ["Booth", place.booth]]));
+  return part(t("Where"), pairs([[t("Crossing point"), place.crossing_point], [t("Country"), country(place.country)], [t("Lane"), place.lane],
+    [t("Position"), code(position(place)) ?? t("not configured at the booth")], [t("Booth"), code(place.booth)]]));
 }
 function when({ alert, received_at: received }) {
   const late = between(alert.at.wall, received);
-  return part("When (UTC)",
-    !alert.at.trusted && el("p", { class: "warn" }, sign("CHECK", "The booth did not trust its clock: the time of the event may be wrong.")),
-    pairs([["Event", full(alert.at.wall)], ["Arrived", full(received)], ["On its way", late != null && late >= 0 && alert.at.trusted && age(late)]]));
+  return part(t("When (UTC)"),
+    !alert.at.trusted && el("p", { class: "warn" }, sign("CHECK", t("The booth did not trust its clock: the time of the event may be wrong."))),
+    pairs([[t("Event"), full(alert.at.wall)], [t("Arrived"), full(received)], [t("On its way"), late != null && late >= 0 && alert.at.trusted && age(late)]]));
 }
 function who({ person, kind: which }) {
-  if (!person) return part("Who", el("p", { class: "empty" }, which === "radiation_alarm"
-    ? "A radiation alarm carries no identity: most are patients. Second line may attach one." : "This alert carries no identity."));
-  return part("Who", person.repaired && el("p", { class: "warn" }, sign("CHECK", "The zone was repaired: have it compared with the document.")),
-    pairs([["Name", fullName(person) && el("strong", {}, bdi(fullName(person)))], ["Date of birth", person.birth_date], ["Sex", SEXES[person.sex] ?? person.sex],
-      ["Nationality", country(person.nationality)], ["Document number", person.document_number], ["Issuing state", country(person.issuing_state)],
-      ["Source", SOURCES[person.source] ?? person.source]]),
-    person.zone?.length > 0 && el("pre", { dir: "ltr", tabindex: "0", "aria-label": "Zone as read" }, person.zone.join("\n")));
+  if (!person) return part(t("Who"), el("p", { class: "empty" }, which === "radiation_alarm"
+    ? t("A radiation alarm carries no identity: most are patients. Second line may attach one.") : t("This alert carries no identity.")));
+  return part(t("Who"), person.repaired && el("p", { class: "warn" }, sign("CHECK", t("The zone was repaired: have it compared with the document."))),
+    pairs([[t("Name"), fullName(person) && el("strong", {}, bdi(fullName(person)))], [t("Date of birth"), code(person.birth_date)], [t("Sex"), person.sex && word(SEXES, person.sex)],
+      [t("Nationality"), country(person.nationality)], [t("Document number"), code(person.document_number)], [t("Issuing state"), country(person.issuing_state)],
+      [t("Source"), word(SOURCES, person.source)]]),
+    person.zone?.length > 0 && el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": t("Zone as read") }, person.zone.join("\n")));
 }
 function reason(one) {
-  const [mark, says] = one.points > 0 ? ["CLEAR", "for"] : one.points < 0 ? ["CHECK", "against"] : ["NONE", "neutral"];
+  const [mark, says] = one.points > 0 ? ["CLEAR", t("for")] : one.points < 0 ? ["CHECK", t("against")] : ["NONE", t("neutral")];
   const points = `${one.points > 0 ? "+" : ""}${one.points.toFixed(1).replace("-", "−")}`;
-  return el("tr", { class: says }, el("th", { scope: "row" }, FIELDS[one.field] ?? one.field), el("td", {}, bdi(one.query)), el("td", {}, bdi(one.candidate)),
-    el("td", {}, sign(mark, `${says} ${points}`), el("span", { class: "why" }, one.why)));
+  return [
+    el("tr", { class: one.points < 0 ? "against" : null }, el("th", { scope: "row" }, field(one.field)), el("td", {}, bdi(one.query)), el("td", {}, bdi(one.candidate)),
+      el("td", { class: "speaks" }, sign(mark, says, " ", el("bdi", { dir: "ltr" }, points)))),
+    el("tr", { class: one.points < 0 ? "against because" : "because" }, el("td", {}), el("td", { colspan: "3" }, tr(one.why))),
+  ];
 }
 function candidate(one) {
-  const [mark, grade] = GRADES[one.grade] ?? ["CHECK", one.grade];
+  const [mark, grade] = marked(GRADES, one.grade);
+  const reasons = [...(one.reasons ?? [])].sort((left, right) => Math.abs(right.points) - Math.abs(left.points));
   return el("article", { class: `candidate ${one.grade}` },
-    el("h4", {}, sign(mark, grade), el("span", {}, TIERS[one.tier] ?? one.tier)),
-    el("p", {}, "Notice ", bdi(one.entity_id), `, score ${one.score.toFixed(2)}`),
-    el("table", {}, el("thead", {}, el("tr", {}, ["Field", "Document", "Notice", "Speaks"].map((text) => el("th", { scope: "col" }, text)))),
-      el("tbody", {}, (one.reasons ?? []).map(reason))));
+    el("h4", {}, sign(mark, grade), el("span", {}, word(TIERS, one.tier))),
+    el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: one.score.toFixed(2) })),
+    reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason))));
 }
-const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", "Listed document"), el("span", {}, one.fraud_type)),
-  one.sure === false && el("p", { class: "warn" }, "The number had to be repaired: have it compared."),
-  pairs([["Number", one.number], ["Type", one.document_type], ["Issued by", country(one.issuing_country)]]));
+const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, tr(one.fraud_type))),
+  one.sure === false && el("p", { class: "warn" }, t("The number had to be repaired: have it compared.")),
+  pairs([[t("Number"), code(one.number)], [t("Type"), tr(one.document_type)], [t("Issued by"), country(one.issuing_country)]]));
 function why(alert) {
   const found = [...candidates(alert).map(candidate), ...(alert.listed ?? []).map(listed)];
-  return found.length > 0 && part("Why", el("p", { class: "caution" }, "A notice alone is no ground to detain: confirm the hit first."), ...found);
+  return found.length > 0 && part(t("Why"), el("p", { class: "caution" }, t("A notice alone is no ground to detain: confirm the hit first.")), ...found);
 }
 function radiation({ radiation: rays }) {
   if (!rays) return null;
-  const row = (one) => el("tr", {}, el("th", { scope: "row" }, RADIATION_CHANNELS[one.channel] ?? one.channel), el("td", {}, sign(one.alarm ? "STOP" : "CLEAR", one.alarm ? "ALARM" : "quiet")),
-    el("td", {}, `${number(one.peak)} in ${number(one.interval_s, 2)} s`), el("td", {}, one.background_cps == null ? "–" : `${number(one.background_cps, 1)} /s`),
-    el("td", {}, (one.panels ?? []).join(", ") || "–"));
+  const row = (one) => el("tr", {}, el("th", { scope: "row" }, word(RADIATION_CHANNELS, one.channel)), el("td", {}, sign(one.alarm ? "STOP" : "CLEAR", one.alarm ? t("ALARM") : t("quiet"))),
+    el("td", {}, peak(one)), el("td", {}, one.background_cps == null ? "–" : t("{rate} per s", { rate: number(one.background_cps, 1) })),
+    el("td", {}, facts((one.panels ?? []).map((panel) => number(panel))) || "–"));
   const [mark, says] = detector(rays.health);
-  return part("Radiation", (rays.channels ?? []).length > 0 && el("table", {},
-    el("thead", {}, el("tr", {}, ["Channel", "State", "Peak", "Background", "Panels"].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, rays.channels.map(row))),
-  pairs([["Detector", [rays.detector, sign(mark, says)]], ["Passage", rays.duration_s != null && `lasted ${number(rays.duration_s, 1)} s`]]));
+  return part(t("Radiation"), (rays.channels ?? []).length > 0 && table(t("Channels"), [t("Channel"), t("State"), t("Peak"), t("Background"), t("Panels")], el("tbody", {}, rays.channels.map(row))),
+    pairs([[t("Detector"), [rays.detector, sign(mark, says)]], [t("Passage"), rays.duration_s != null && t("lasted {seconds} s", { seconds: number(rays.duration_s, 1) })]]));
 }
 function notices(alert) {
   const [mark, old] = mirror(alert.mirror_age_s);
-  return part("Notices the verdict rested on", pairs([["Age then", sign(mark, old)],
-    ["Feeds", (alert.mirror ?? []).map((one) => `${one.feed}, serial ${one.serial}`)]]));
+  return part(t("Notices the verdict rested on"), pairs([[t("Age then"), sign(mark, old)],
+    [t("Feeds"), (alert.mirror ?? []).map((one) => t("{feed}, serial {serial}", { feed: one.feed, serial: String(one.serial) }))]]));
 }
 function journey(line) {
-  const [mark, word, means] = chain(line.chain), tellings = line.tellings ?? [];
+  const [mark, state, means] = chain(line.chain), tellings = line.tellings ?? [];
   const told = (one) => {
-    const [shown, says] = TELLINGS[one.state] ?? ["CHECK", one.state];
-    return el("div", {}, sign(shown, `${CHANNELS[one.channel] ?? one.channel}: ${says}`),
-      el("span", { class: "why" }, [one.tries > 0 && `${one.tries === 1 ? "1 try" : `${one.tries} tries`}`, one.at && full(one.at), one.trouble].filter(Boolean).join("; ")));
+    const [shown, says] = marked(TELLINGS, one.state);
+    return el("div", {}, sign(shown, t("{channel}: {state}", { channel: word(CHANNELS, one.channel), state: says })),
+      el("span", { class: "why" }, facts(one.tries > 0 && tn("{n} try", "{n} tries", one.tries), one.at && full(one.at), tr(one.trouble))));
   };
-  return part("Its way", pairs([
-    ["Booth's chain", el("div", {}, sign(mark, `${word}, entry ${line.sequence}`), line.chain !== "whole" && el("span", { class: "why" }, means))],
-    ["CBRNE programme", tellings.length ? tellings.map(told) : TELLINGS["not for CBRNE"][2]]]));
+  return part(t("Its way"), pairs([
+    [t("Booth’s chain"), el("div", {}, sign(mark, t("{state}, entry {sequence}", { state, sequence: String(line.sequence) })), line.chain !== "whole" && el("span", { class: "why" }, means))],
+    [t("CBRNE programme"), tellings.length ? tellings.map(told) : marked(TELLINGS, "not for CBRNE")[2]],
+    [t("Duty log"), line.acknowledged ? acknowledged(line.acknowledged) : line.alert.urgency === "urgent" && t("Nobody has acknowledged it.")]]));
 }
 function record(line) {
-  const box = el("pre", { dir: "ltr", tabindex: "0", "aria-label": "The record as JSON" });
-  const shut = el("details", {}, el("summary", {}, el("kbd", {}, "R"), "Record as JSON"), box);
+  const box = el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": t("The record as JSON") });
+  const shut = el("details", {}, el("summary", {}, el("kbd", {}, "R"), t("Record as JSON")), box);
   shut.addEventListener("toggle", () => { if (shut.open && !box.textContent) box.textContent = JSON.stringify(line, null, 2); });
   return shut;
 }
 export function detail(line) {
-  const { alert } = line, [mark, word] = URGENCIES[alert.urgency] ?? ["CHECK", alert.urgency];
+  const { alert } = line, [mark, urgency] = marked(URGENCIES, alert.urgency);
   return [
-    el("p", { class: "kind" }, sign(mark, el("strong", {}, word)), el("span", {}, kind(alert)), alert.kind === "exercise" && el("strong", { class: "exercise" }, "EXERCISE, nothing has happened")),
+    el("p", { class: "kind" }, sign(mark, el("strong", {}, urgency)), el("span", {}, kind(alert)), alert.kind === "exercise" && el("strong", { class: "exercise" }, t("EXERCISE, nothing has happened"))),
     el("p", { class: "sentence" }, sentence(alert)),
+    line.acknowledged && el("p", {}, sign("CLEAR", acknowledged(line.acknowledged))),
     who(alert), why(alert), radiation(alert), where(alert), when(line), notices(alert), journey(line),
-    part("Numbers", pairs([["Alert", el("code", {}, alert.id)], ["Crossing", alert.crossing && el("code", {}, alert.crossing)], ["Follows", alert.follows && el("code", {}, alert.follows)]])),
+    part(t("Numbers"), pairs([[t("Alert"), code(alert.id)], [t("Crossing"), code(alert.crossing)], [t("Follows"), code(alert.follows)]])),
     record(line),
   ].filter(Boolean);
 }

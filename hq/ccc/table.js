@@ -1,21 +1,27 @@
 // A table whose columns sort: heads with a button each, and rows by id that are redrawn only where they have changed.
-import { el } from "./draw.js";
-const COLLATOR = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-const compare = (one, other) => (typeof one === "number" && typeof other === "number" ? (one === other ? 0 : one - other) : COLLATOR.compare(String(one), String(other)));
+import { el, put } from "./draw.js";
+import { language } from "./texts.js";
 
-// `columns`: {key, title, of(item) -> number or text; absent: the order in which the items came; first: -1 to begin with the highest}.
+let collator = null, spoken = null;
+function compare(one, other) {
+  if (typeof one === "number" && typeof other === "number") return one === other ? 0 : one - other;
+  if (spoken !== language()) [collator, spoken] = [new Intl.Collator(language(), { numeric: true, sensitivity: "base" }), language()];
+  return collator.compare(String(one), String(other));
+}
+
+// `columns`: {key, title() -> text, of(item) -> number or text; absent: the order in which the items came; first: -1 to
+// begin with the highest}. `draw()` puts the titles into the page's language.
 export function heads(row, columns, onSort) {
   let key = columns[0].key, way = 1;
   const cells = columns.map((column) => {
-    const button = el("button", { type: "button" }, column.title, el("span", { class: "arrow", "aria-hidden": "true" }));
-    const cell = el("th", { scope: "col", class: column.key }, button);
+    const title = el("span", {}), button = el("button", { type: "button" }, title, el("span", { class: "arrow", "aria-hidden": "true" }));
     button.addEventListener("click", () => sort(column.key));
-    return cell;
+    return { cell: el("th", { scope: "col", class: column.key }, button), title };
   });
-  row.replaceChildren(...cells);
+  row.replaceChildren(...cells.map(({ cell }) => cell));
   const mark = () => columns.forEach((column, place) => {
-    if (column.key === key) cells[place].setAttribute("aria-sort", (column.of ? way : 1) > 0 ? "ascending" : "descending");
-    else cells[place].removeAttribute("aria-sort");
+    if (column.key === key) cells[place].cell.setAttribute("aria-sort", (column.of ? way : 1) > 0 ? "ascending" : "descending");
+    else cells[place].cell.removeAttribute("aria-sort");
   });
   const sort = (wanted) => {
     const column = columns.find((one) => one.key === wanted);
@@ -27,8 +33,9 @@ export function heads(row, columns, onSort) {
   mark();
   return {
     sort,
+    draw: () => columns.forEach((column, place) => put(cells[place].title, column.title())),
     isFirst: () => key === columns[0].key,
-    title: () => columns.find((column) => column.key === key).title,
+    title: () => columns.find((column) => column.key === key).title(),
     sorted(items) {
       const { of } = columns.find((column) => column.key === key);
       if (!of) return items;
@@ -47,6 +54,7 @@ export function heads(row, columns, onSort) {
 export function rows(body, entries, make) {
   const held = body.held ??= new Map(), wanted = new Set(entries.map(([id]) => id));
   const focus = body.contains(document.activeElement) ? document.activeElement : null;
+  if (body.language !== language()) { for (const one of held.values()) one.key = null; body.language = language(); }
   for (const [id, { row }] of held) if (!wanted.has(id)) { row.remove(); held.delete(id); }
   let place = body.firstElementChild;
   for (const [id, key, draw] of entries) {

@@ -27,17 +27,17 @@ async function* events(body) {
   }
 }
 
-// What the desk has told, by id; `order` and `urgent` name alerts, the newest push replaces them.
+// What the desk has told, by the alert's number; `order` and `waiting` name alerts, the newest push replaces them.
 function held() {
   const lines = new Map(), booths = new Map();
   return (push) => {
-    for (const line of push.lines) lines.set(line.alert.id, line);
+    for (const line of push.lines) lines.set(line.number, line);
     for (const booth of push.booths) booths.set(booth.booth, booth);
     for (const name of push.gone) booths.delete(name);
-    const kept = new Set([...push.order, ...push.urgent]);
-    for (const id of lines.keys()) if (!kept.has(id)) lines.delete(id);
-    const named = (ids) => ids.map((id) => lines.get(id));
-    return { ...push, alerts: named(push.order), urgent: named(push.urgent), booths: [...booths.values()] };
+    const kept = new Set([...push.order, ...push.waiting]);
+    for (const number of lines.keys()) if (!kept.has(number)) lines.delete(number);
+    const named = (numbers) => numbers.map((number) => lines.get(number));
+    return { ...push, alerts: named(push.order), waiting: named(push.waiting), booths: [...booths.values()] };
   };
 }
 
@@ -97,5 +97,5 @@ export function listen(onView, onLost) {
     asked = { ...asked, ...question };
     if (!lost) open();
   };
-  return { lose, ask, asked: () => asked };
+  return { lose, ask, token: () => token };
 }

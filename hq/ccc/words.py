@@ -2,7 +2,7 @@
 
 A code that is missing here is shown as it came: the page never drops what it does not know. Where a row begins with
 a shape, it is one of the five that draw.js knows (STOP square, CHECK triangle, CLEAR circle, CANNOT CLEAR dashed
-frame, NONE dot).
+frame, NONE dot). The other strings are texts: the page shows them in its language.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ KINDS: Final = {
     "person_and_radiation": "Person and radiation",
     "exercise": "Exercise",
 }
+VERDICTS: Final = {"STOP": "STOP", "CHECK": "CHECK", "CLEAR": "CLEAR", "CANNOT CLEAR": "CANNOT CLEAR"}
 URGENCIES: Final = {"urgent": ("STOP", "URGENT"), "routine": ("NONE", "Routine")}
 TIERS: Final = {
     "rn": "Radiological or nuclear",
@@ -58,12 +59,38 @@ DETECTORS: Final = {
     "DEVICE": ("CHECK", "detector fault"),
     "UNKNOWN": ("CANNOT CLEAR", "detector not heard"),
 }
+# State -> shape, word, what to do.
 MIRRORS: Final = {
-    "FRESH": ("CLEAR", "current"),
-    "STALE": ("CHECK", "ageing"),
-    "EXPIRED": ("CANNOT CLEAR", "EXPIRED"),
-    "EMPTY": ("CANNOT CLEAR", "NONE HELD"),
-    "UNKNOWN": ("CANNOT CLEAR", "AGE UNKNOWN"),
+    "FRESH": ("CLEAR", "current", ""),
+    "STALE": (
+        "CHECK",
+        "ageing",
+        "Its notices grow old. See that its line is mended, or send a stick with a publication today.",
+    ),
+    "EXPIRED": (
+        "CANNOT CLEAR",
+        "EXPIRED",
+        "Its notices are too old: it can clear nobody. Send a stick with a publication now, or mend its line.",
+    ),
+    "EMPTY": (
+        "CANNOT CLEAR",
+        "NONE HELD",
+        "It holds no notices: it can clear nobody. Publish, then see that its line or a stick brings them.",
+    ),
+    "UNKNOWN": (
+        "CANNOT CLEAR",
+        "AGE UNKNOWN",
+        "It does not know how old its notices are: it can clear nobody. Ask there whether its clock is right, and "
+        "bring it a new publication.",
+    ),
+}
+# What a heartbeat gave away of a booth's ledger -> what it means and what to do.
+LEDGERS: Final = {
+    "rewound ledger": "Its ledger has become shorter: its disk was put back or records were cut off. Visit the booth.",
+    "rewritten ledger": "Its ledger holds other records than before: somebody has changed its disk. Visit the booth.",
+}
+REVOKED: Final = {
+    "takes no part any more": "It was revoked and takes no part any more; what it sent before stays listed.",
 }
 # State -> shape, word, what it means and what to do.
 CHAINS: Final = {
@@ -91,6 +118,7 @@ CHANNELS: Final = {"webhook": "Webhook", "e-mail": "E-mail"}
 
 TABLES: Final = {
     "KINDS": KINDS,
+    "VERDICTS": VERDICTS,
     "URGENCIES": URGENCIES,
     "TIERS": TIERS,
     "GRADES": GRADES,
@@ -101,6 +129,8 @@ TABLES: Final = {
     "RADIATION_CHANNELS": RADIATION_CHANNELS,
     "DETECTORS": DETECTORS,
     "MIRRORS": MIRRORS,
+    "LEDGERS": LEDGERS,
+    "REVOKED": REVOKED,
     "CHAINS": CHAINS,
     "TELLINGS": TELLINGS,
     "CHANNELS": CHANNELS,

@@ -28,6 +28,7 @@ from failsafe.agent.demo.station import Crowd, Ear, Station, Timings, Zone
 from failsafe.agent.figures import Figure, Rival, figure, p50_p99, quantile
 from failsafe.drivers.simulator import Portal, Pty
 from failsafe.hq.ccc.stream import Push
+from failsafe.hq.ccc.view import AlertLine
 from failsafe.sync import envelope
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import ALERTS_FOLDER, HqKeys, alert_file, encode
@@ -228,11 +229,13 @@ class Page:
         with contextlib.suppress(httpx.HTTPError, httpx.StreamError, OSError):
             for text in self._answer.iter_lines():
                 at = time.perf_counter()
-                if text.startswith("data: ") and (push := _push(text)) is not None:
-                    self._told.put((at, frozenset(push.order)))
+                if text.startswith("data: ") and (ids := _told(text)):
+                    self._told.put((at, ids))
 
 
-def _push(text: str) -> Push | None:
-    """What a line of the stream tells; None for a beat."""
+def _told(text: str) -> frozenset[str]:
+    """The ids of the alerts that a line of the stream brings; none for a beat."""
     data = text.removeprefix("data: ")
-    return msgspec.json.decode(data, type=Push) if len(data) > len("{}") else None
+    push = msgspec.json.decode(data, type=Push) if len(data) > len("{}") else None
+    lines = push.lines if push is not None else ()
+    return frozenset(msgspec.json.decode(bytes(raw), type=AlertLine).alert.id for raw in lines)

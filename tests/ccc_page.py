@@ -1,0 +1,263 @@
+"""The command centre's page over a real server on a loopback port, with a small desk that hands out lists."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+import httpx
+import msgspec
+
+from failsafe.hq.ccc.app import CccServer, make_app
+from failsafe.hq.ccc.stream import Push
+from failsafe.hq.ccc.view import Acknowledgement, AlertLine, BoothLine, ListView, Telling
+from failsafe.hq.duty import WATCHED
+from failsafe.screens.streams import Bell
+from failsafe.sync.records import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
+
+WAIT_S = 20.0
+AT = "2026-11-21T10:00:10Z"
+
+
+def line(
+    number: int,
+    urgency: Urgency = "routine",
+    surname: str = "EXEMPLARI",
+    chain: str = "whole",
+    tries: int | None = None,
+) -> AlertLine:
+    """An alert of nobody; `tries` makes it one that the CBRNE programme is told of."""
+    alert = Alert(
+        id=f"019aa000-0000-7000-8000-{number:012d}",
+        kind="notice_hit",
+        urgency=urgency,
+        at=Moment(wall="2026-11-21T10:00:00.000Z", monotonic_s=float(number), trusted=True),
+        place=Place(booth="XX-INVENTED-01", country="XX", crossing_point="Invented crossing", lane="north"),
+        verdict="STOP",
+        person=PersonAsRead(source="manual", surname=surname, given="TESTO"),
+        notices=(MatchedNotice(entity_id="2026/99001", tier="red", grade="strong", score=0.9),),
+        mirror_age_s=120.0,
+    )
+    told = () if tries is None else (Telling(channel="webhook", state="failing", tries=tries, at=AT),)
+    return msgspec.convert(
+        {"number": number, "alert": alert, "sequence": number, "received_at": AT, "chain": chain, "tellings": told},
+        AlertLine,
+    )
+
+
+def in_order(lines: list[AlertLine]) -> list[AlertLine]:
+    """As `ListDesk.list` promises it: urgent first, then the newest arrival first."""
+    return sorted(lines, key=lambda one: (one.alert.urgency != "urgent", -one.number))
+
+
+def ringing(lines: Sequence[AlertLine]) -> tuple[AlertLine, ...]:
+    """The urgent ones that nobody has acknowledged."""
+    return tuple(one for one in in_order(list(lines)) if one.alert.urgency == "urgent" and not one.acknowledged)
+
+
+def view(
+    number: int,
+    lines: Sequence[AlertLine],
+    booths: tuple[BoothLine, ...] = (),
+    limit: int = 1000,
+    everything: Sequence[AlertLine] | None = None,
+) -> ListView:
+    """A list as the desk gives it: of what was found in `lines`, among `everything` there is."""
+    ordered, rings = in_order(list(lines)), ringing(lines if everything is None else everything)
+    return ListView(
+        number=number,
+        at=AT,
+        alerts=tuple(ordered[:limit]),
+        total=len(ordered),
+        booths=booths,
+        waiting=rings[:WATCHED],
+        waiting_total=len(rings),
+    )
+
+
+class InTestDesk:
+    """Holds lines and booths and hands them out; finds a search in the surname."""
+
+    def __init__(self, *lines: AlertLine) -> None:
+        self.bell = Bell()
+        self.number = 1
+        self.lines = list(lines)
+        self.booths: tuple[BoothLine, ...] = (BoothLine(booth="XX-INVENTED-01", country="XX", heard_at=AT),)
+        self.fault: Exception | None = None
+        self.threads: set[int] = set()
+        self.asked: list[tuple[int, str]] = []
+        self.acknowledged: list[tuple[tuple[int, ...], str]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def list(self, limit: int, search: str) -> ListView:
+        self.threads.add(threading.get_ident())
+        self.asked.append((limit, search))
+        assert self.may_answer.wait(WAIT_S)
+        if self.fault is not None:
+            raise self.fault
+        found = in_order([one for one in self.lines if search in (one.alert.person or PERSON).surname])
+        return view(self.number, found, self.booths, limit, self.lines)
+
+    def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
+        if self.fault is not None:
+            raise self.fault
+        self.acknowledged.append((tuple(numbers), officer))
+        word = Acknowledgement(officer=officer, at=AT)
+        mine = [one for one in self.lines if one.number in numbers and one.acknowledged is None]
+        self.add(*(msgspec.structs.replace(one, acknowledged=word) for one in mine))
+        return len(mine)
+
+    async def changed(self, after: int) -> None:
+        await self.bell.past(after, lambda: self.number)
+
+    def add(self, *lines: AlertLine) -> None:
+        """These lines come, or take the place of what has the same number."""
+        numbers = {one.number for one in lines}
+        self.lines = [one for one in self.lines if one.number not in numbers] + [*lines]
+        self.change()
+
+    def change(self) -> None:
+        self.number += 1
+        self.bell.ring()
+
+
+PERSON = PersonAsRead(source="manual", surname="")
+
+
+class ModelPage:
+    """What wire.js keeps of the pushes, in the same words."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, AlertLine] = {}
+        self.booths: dict[str, BoothLine] = {}
+        self.push: Push | None = None
+        self.told: list[list[int]] = []
+
+    def take(self, push: Push) -> None:
+        fresh = [msgspec.json.decode(bytes(raw), type=AlertLine) for raw in push.lines]
+        self.told.append([one.number for one in fresh])
+        self.lines |= {one.number: one for one in fresh}
+        booths = [msgspec.json.decode(bytes(raw), type=BoothLine) for raw in push.booths]
+        self.booths |= {one.booth: one for one in booths}
+        for name in push.gone:
+            del self.booths[name]
+        kept = {*push.order, *push.waiting}
+        self.lines = {key: one for key, one in self.lines.items() if key in kept}
+        self.push = push
+
+    @property
+    def shown(self) -> list[AlertLine]:
+        assert self.push is not None
+        return [self.lines[key] for key in self.push.order]
+
+    @property
+    def waiting(self) -> list[AlertLine]:
+        assert self.push is not None
+        return [self.lines[key] for key in self.push.waiting]
+
+
+class Served:
+    """The page on a free port of 127.0.0.1, in its own thread."""
+
+    def __init__(self, *lines: AlertLine) -> None:
+        self.desk = InTestDesk(*lines)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._server = CccServer(make_app(self.desk, port=self.port), port=self.port)
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
+        self._thread.start()
+        assert self._up.wait(WAIT_S)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=WAIT_S, trust_env=False)
+        found = re.search(r'name="page-token" content="([^"]{40,})"', self.client.get("/").text)
+        assert found
+        self.token = found[1]
+
+    async def _serve(self) -> None:
+        asyncio.get_running_loop().call_soon(self._up.set)
+        await self._server.serve(sockets=[self._socket])
+
+    @property
+    def thread(self) -> int | None:
+        return self._thread.ident
+
+    def stop(self) -> bool:
+        """Ask the server to stop; True when its thread has ended."""
+        self.desk.may_answer.set()
+        self._server.should_exit = True
+        self._thread.join(WAIT_S)
+        return not self._thread.is_alive()
+
+    def origin(self, name: str = "127.0.0.1") -> str:
+        return f"http://{name}:{self.port}"
+
+    def headers(self, **other: str) -> dict[str, str]:
+        """As the page sends them; `other` replaces (or, when empty, removes) one of its own."""
+        ours = {"origin": self.origin(), "x-page-token": self.token, "content-type": "application/json"}
+        ours |= {name.replace("_", "-"): value for name, value in other.items()}
+        return {name: value for name, value in ours.items() if value}
+
+    def ask(self, body: bytes | dict[str, object], path: str = "/events", **other: str) -> httpx.Response:
+        """POST to `path`; for the event stream only where it is to be refused."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(path, content=content, headers=self.headers(**other))
+
+    @contextlib.contextmanager
+    def events(self, **asked: object) -> Iterator[Iterator[tuple[str, str]]]:
+        """(event, data) as they arrive; ends with the stream."""
+        with self.client.stream("POST", "/events", json=asked, headers=self.headers()) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream"), answer.status_code
+            yield _events(answer.iter_lines())
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    name = data = ""
+    for text in lines:
+        if text.startswith("event: "):
+            name = text.removeprefix("event: ")
+        elif text.startswith("data: "):
+            data = text.removeprefix("data: ")
+        elif not text and name:
+            yield name, data
+            name = data = ""
+
+
+def next_push(events: Iterator[tuple[str, str]], page: ModelPage) -> Push:
+    """The next view, taken by `page`."""
+    push = next(msgspec.json.decode(data, type=Push) for name, data in events if name == "view")
+    page.take(push)
+    return push
+
+
+def numbers(lines: list[AlertLine]) -> list[int]:
+    return [one.number for one in lines]
+
+
+@contextlib.contextmanager
+def serving(*lines: AlertLine) -> Iterator[Served]:
+    """A served page with these alerts, until the end of the context."""
+    page = Served(*lines)
+    yield page
+    page.client.close()
+    assert page.stop()
+
+
+def three() -> tuple[AlertLine, ...]:
+    """Two routine alerts, and an urgent one between them."""
+    return line(1), line(2, "urgent", "ПРИКЛАД"), line(3)
+
+
+def refusal(answer: httpx.Response, status: int) -> dict[str, str]:
+    """The body of a refusal, after its form was checked."""
+    assert answer.status_code == status, answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    body: dict[str, str] = answer.json()
+    assert set(body) == {"error", "advice"}
+    assert all(text.endswith(".") for text in body.values())
+    return body
