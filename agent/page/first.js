@@ -24,13 +24,19 @@ function told(code) {
   const calls = code === "TELEPHONE_CCC" || code === "NOTIFY_CCC";
   return calls && number ? [words, " ", el("bdi", { class: "number", dir: "ltr" }, number)] : [words];
 }
+// Two lines of words as even as they can be: "CANNOT | CLEAR".
+function halves(words) {
+  const parts = words.split(" "), cuts = parts.map((_, cut) => [parts.slice(0, cut).join(" "), parts.slice(cut).join(" ")]);
+  const longest = (lines) => Math.max(...lines.map((line) => line.length));
+  return cuts.reduce((best, one) => (longest(one) < longest(best) ? one : best)).filter(Boolean);
+}
 // The word, as large as it can stand; where it is not English, the English word beside it, for radio and telephone.
 function heading(word) {
-  const words = spoken(word), parts = words.split(" ");
-  const title = el("h1", {}, parts.map((part) => el("span", {}, `${part} `)));
-  title.style.setProperty("--letters", Math.max(4, ...parts.map((part) => part.length)));
-  title.style.setProperty("--lines", parts.length);
-  return el("div", { class: "word" }, shape(word), el("div", {}, title, language() !== "en" && el("p", { class: "english", lang: "en", dir: "ltr" }, word)));
+  const words = spoken(word), lines = halves(words);
+  const title = el("h1", {}, lines.map((line) => el("span", {}, `${line} `)));
+  title.style.setProperty("--letters", Math.max(4, ...lines.map((line) => line.length)));
+  title.style.setProperty("--lines", lines.length);
+  return el("div", { class: "word" }, shape(word), el("div", {}, title, language() !== "en" && el("p", { class: "english", lang: "en" }, el("bdi", {}, word))));
 }
 function instead(one, stray) {
   if (stray) return [t("Radiation alarm"), t("No traveller belongs to it yet. Let nobody leave; read their documents.")];
@@ -55,7 +61,7 @@ function verdict(one) {
   put($("notes"), (given?.notes ?? []).filter((note) => given.recorded || !note.startsWith("NOT RECORDED")), (notes) => notes.map((note) => el("li", {}, el("span", {}, tr(note)))));
   const since = given && (Date.parse(view.at) - Date.parse(given.at)) / 1000 + late();
   put($("given"), given && [clock(given.at), since >= 1 ? age(since) : null, given.reissued, given.actions], ([at, ago, again, codes]) =>
-    [again && el("strong", { class: "again" }, t("Changed after the first verdict."), " "), ago ? t("Given at {time}, {age} ago.", { time: at, age: ago }) : t("Given at {time}, now.", { time: at }), " ", el("span", { class: "codes", dir: "ltr", translate: "no" }, codes.join(" · "))]);
+    [again && el("strong", { class: "again" }, t("Changed after the first verdict."), " "), ago ? t("Given at {time}, {age} ago.", { time: at, age: ago }) : t("Given at {time}, now.", { time: at }), " ", el("bdi", { class: "codes" }, codes.join(" · "))]);
   put($("order"), sure() ? t("This crossing is not clear. Close it once more (N) if it is dealt with.") : "");
   signal.sound(view.lanes, given?.word, key);
 }
@@ -79,7 +85,7 @@ function aside(one) {
 // Sound: what is on, what is not to be had yet, and an alarm that nobody has heard.
 function sounds() {
   const live = signal.live();
-  put($("tone-words"), [live, signal.wanted()], ([heard, on]) => [!heard ? t("No sound yet: press here") : on ? t("Tones on") : t("Tones off")]);
+  put($("tone-words"), [live, signal.wanted()], ([heard, on]) => [!heard ? t("No sound yet") : on ? t("Tones on") : t("Tones off")]);
   $("tone").setAttribute("aria-pressed", String(live && signal.wanted()));
   $("tone").classList.toggle("lacking", !live);
   $("heard").hidden = !signal.ringing();

@@ -43,7 +43,8 @@ export function strip(radiation, late) {
     ? [t("{channel}: highest {n} counts.", { channel: name, n: Math.max(...samples.map(([, counts]) => counts)) }),
       tn("{n} interval in alarm.", "{n} intervals in alarm.", samples.filter(([, , alarm]) => alarm).length)].join(" ")
     : t("{channel}: no reading.", { channel: name }));
-  const legend = lines.map(([kind]) => (kind === "threshold" ? `– – ${t("threshold")}` : `···· ${t("background")}`)).join("   ");
+  // The dashes stay before their word, whichever way the word is read.
+  const legend = lines.map(([kind]) => (kind === "threshold" ? `\u2066– – \u2068${t("threshold")}\u2069\u2069` : `\u2066···· \u2068${t("background")}\u2069\u2069`)).join("   ");
   return svg("svg", { class: "strip", viewBox: `0 0 ${WIDTH} 168`, role: "img",
     "aria-label": [t("The last 60 seconds."), told(t("Gamma"), gamma), told(t("Neutrons"), neutron)].join(" ") },
     svg("defs", {}, svg("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
