@@ -1,124 +1,55 @@
 """Machine-readable zones of travel documents: from lines of text to what they say. Pure, and total: no text raises.
 
 Layout and check digits are facts and decide `valid`; everything that is policy (unknown codes, impossible dates) is
-a warning and refuses nobody. Layouts: ICAO Doc 9303 parts 3 to 7, positions counted from 1 there and from 0 here.
-
-Repair is honest rather than clever. A check digit cannot tell characters apart whose values are equal modulo ten, so
-one wrong character of a document number usually leaves several numbers that fit: all of them are given, and more
-than one error in a zone is never mended, since that invents numbers (one time in four, measured): read it again.
+a warning and refuses nobody. Layouts: ICAO Doc 9303 parts 3 to 7 and five national ones, positions counted from 1 there
+and from 0 here. What may be mended of a zone that was read badly is told in `repair.py`.
 """
 
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Any, Final
 
+from failsafe.drivers.fields import Number, checks_of, read_names, read_number, stripped
 from failsafe.drivers.layouts import (
     ALPHABET,
+    CHE_DL,
     FILLER,
-    SIZES,
+    RUNS,
+    RUS_INTERNAL,
     STATES,
-    TD1,
-    TD2,
-    Format,
     Layout,
     Span,
-    check_digit,
+    form_holds,
     has_zone_size,
     layout_of,
 )
+from failsafe.drivers.national import cyrillic, whole_numbers
+from failsafe.drivers.repair import asked_name, possible, repair, twins
+from failsafe.drivers.zone import CHECK_NAMES, Checks, Names, Repair, Zone
 
-CheckName = Literal["document_number", "birth_date", "expiry_date", "optional", "composite"]
-RepairStatus = Literal["none", "unique", "ambiguous", "reread"]
+__all__ = ["MASKED", "Checks", "Repair", "Zone", "parse", "possible", "split", "without_citizen_number", "zone_json"]
 
+# Stands for a character that is not kept: in no zone's alphabet, and not the mark of a rejected place either.
+MASKED: Final = "*"
 
-@dataclass(frozen=True, slots=True)
-class Checks:
-    """Whether each check digit holds; None where the layout has none."""
-
-    document_number: bool | None = None
-    birth_date: bool | None = None
-    expiry_date: bool | None = None
-    optional: bool | None = None
-    composite: bool | None = None
-
-    def failed(self) -> tuple[CheckName, ...]:
-        """The names of those that do not hold, in the order of the zone."""
-        names: tuple[CheckName, ...] = ("document_number", "birth_date", "expiry_date", "optional", "composite")
-        return tuple(name for name in names if getattr(self, name) is False)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Repair:
-    """What can be done about a zone that was read badly.
-
-    Attributes:
-        status: `none` nothing to mend, `unique` sure, `ambiguous` one of the candidates, `reread` read it again.
-        field: the field concerned, None where there is none.
-        best: the first guess, given whenever there are candidates.
-        candidates: every reading of the field that the check digits allow; for a valid zone whose number holds a G, a
-            6, a filler inside or a K at its end, the number as read and those that no check digit can tell from it.
-    """
-
-    status: RepairStatus = "none"
-    field: str | None = None
-    best: Mapping[str, str] | None = None
-    candidates: tuple[Mapping[str, str], ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Repair({self.status}, {len(self.candidates)} candidates)"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Zone:
-    """What a zone says. Fillers are stripped from values, inner fillers of names are spaces, dates stay YYMMDD as
-    printed, fillers included. A rejected character stays in its value as the reader marked it.
-
-    Attributes:
-        valid: a known layout, every character of the zone's alphabet, every check digit right.
-        issuing_state, nationality: as printed, `D` for Germany.
-        optional: the optional data fields in the order of the zone, two for TD1, one for the others.
-        warnings: words for policy, see `_warnings`.
-        name_cut: the name fills its field to the last place, so it may be cut: match it by prefix.
-    """
-
-    format: Format | None = None
-    valid: bool = False
-    document_code: str = ""
-    issuing_state: str = ""
-    document_number: str = ""
-    nationality: str = ""
-    birth_date: str = ""
-    sex: str = ""
-    expiry_date: str = ""
-    optional: tuple[str, ...] = ()
-    surname: str = ""
-    given_names: str = ""
-    checks: Checks = Checks()
-    warnings: tuple[str, ...] = ()
-    repair: Repair = Repair("reread")
-    name_cut: bool = False
-
-    def __repr__(self) -> str:
-        return f"Zone({self.format}, {'valid' if self.valid else 'not valid'})"
+_UNSEEN: Final = "\ufeff\u200b\u200e\u200f\u2060 \t\r\n\f\v\x00\xa0"
+_UNKNOWN: Final = Zone(warnings=("layout_unknown",))
 
 
 def parse(lines: Sequence[str]) -> Zone:
-    """Read a zone from its lines; other line lengths than a known layout's give a zone without format."""
-    rows = tuple(row for line in lines if (row := line.strip()))
+    """Read a zone from its lines; lines that fit no known layout give a zone without format.
+
+    Blanks and marks of byte order around a line are nothing. Lines that fit no layout as they are, are tried joined,
+    broken anew and in capitals (see `split`), since a zone may come in one run, or typed.
+    """
+    rows = tuple([row for line in lines if (row := line.strip(_UNSEEN))])
     layout = layout_of(rows)
-    if layout is None:
-        return Zone(warnings=("layout_unknown",))
-    if _old_french(layout, rows):
-        return Zone(warnings=("national_layout",))
-    zone = _fields(layout, rows)
-    rejected = _rejected(layout, rows)
-    zone = replace(zone, valid=not zone.checks.failed() and not rejected)
-    return replace(zone, warnings=_warnings(layout, rows, zone), repair=_repair(layout, rows, zone, rejected))
+    if layout is None or rows[0].islower():
+        rows = split("\n".join(rows))
+        layout = layout_of(rows)
+    return _UNKNOWN if layout is None else _zone(layout, rows)
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -127,21 +58,68 @@ def split(text: str) -> tuple[str, ...]:
     Lower case, spaces and guillemets for fillers are put right. Text whose length fits no layout comes back by its
     own line ends, so that `parse` can say that the layout is unknown.
     """
-    typed = text.upper().replace("«", "<<").replace("‹", FILLER)
-    lines = tuple(line for part in re.split(r"[\r\n]+", typed) if (line := re.sub(r"\s+", "", part)))
+    typed = _capitals(text).replace("«", "<<").replace("‹", FILLER)
+    lines = tuple([line for part in re.split(r"[\r\n]+", typed) if (line := _BLANKS.sub("", part))])
     if has_zone_size(lines):
         return lines
     run = "".join(lines)
-    for rows, length in SIZES:
-        if len(run) == rows * length:
-            return tuple(run[start : start + length] for start in range(0, len(run), length))
+    for lengths in RUNS:
+        if len(run) == sum(lengths):
+            starts = [sum(lengths[:line]) for line in range(len(lengths))]
+            broken = tuple([run[start : start + length] for start, length in zip(starts, lengths, strict=True)])
+            if has_zone_size(broken):
+                return broken
     return lines
 
 
+_BLANKS: Final = re.compile(f"[{_UNSEEN}\\s]+")
+
+
+def _capitals(text: str) -> str:
+    """A to Z alone: no other letter may become two characters, or one of the alphabet."""
+    return "".join([char.upper() if char.isascii() else char for char in text])
+
+
+def without_citizen_number(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines as they may be stored and shown: the optional data masked, since many states print a citizen's number
+    there and nobody needs it to know a document. The part of it that belongs to the document's number stays.
+
+    Lines keep their lengths. The optional data's check digit and the composite are masked too: they tell of them.
+    Lines of no known layout are masked whole.
+    """
+    rows = tuple([row for line in lines if (row := line.strip(_UNSEEN))])
+    layout = layout_of(rows)
+    if layout is None:
+        return tuple(MASKED * len(row) for row in rows)
+    masked = [list(row) for row in rows]
+    kept = _kept(layout, rows)
+    for span in layout.optional:
+        for place in range(span.start + kept, span.end):
+            masked[span.row][place] = MASKED if rows[span.row][place] != FILLER else FILLER
+        kept = 0
+    for check in layout.checks:
+        if check.name in ("optional", "composite"):
+            masked[check.at[0]][check.at[1]] = MASKED
+    return tuple("".join(row) for row in masked)
+
+
+def _kept(layout: Layout, rows: Sequence[str]) -> int:
+    """How many places of the first optional field belong to the number of the document."""
+    if layout is CHE_DL:
+        return len(rows[0])
+    if layout is RUS_INTERNAL:
+        return 1
+    number = read_number(layout, rows)
+    return number.long if number.holds else 0
+
+
 def zone_json(zone: Zone) -> dict[str, Any]:
-    """The zone in the shape of `failsafe mrz`, without the `id` that the caller echoes."""
-    checks, repair = zone.checks, zone.repair
-    return {
+    """The zone in the shape of `failsafe mrz`, without the `id` that the caller echoes.
+
+    A zone whose names are written in code has `cyrillic` beside it.
+    """
+    repaired = zone.repair
+    told: dict[str, Any] = {
         "format": zone.format,
         "valid": zone.valid,
         "document_code": zone.document_code,
@@ -154,270 +132,112 @@ def zone_json(zone: Zone) -> dict[str, Any]:
         "optional": list(zone.optional),
         "surname": zone.surname,
         "given_names": zone.given_names,
-        "checks": {
-            "document_number": checks.document_number,
-            "birth_date": checks.birth_date,
-            "expiry_date": checks.expiry_date,
-            "optional": checks.optional,
-            "composite": checks.composite,
-        },
+        "checks": {name: getattr(zone.checks, name) for name in CHECK_NAMES},
         "warnings": list(zone.warnings),
         "repair": {
-            "status": repair.status,
-            "field": repair.field,
-            "best": dict(repair.best) if repair.best is not None else None,
-            "candidates": [dict(candidate) for candidate in repair.candidates],
+            "status": repaired.status,
+            "field": repaired.field,
+            "best": dict(repaired.best) if repaired.best is not None else None,
+            "candidates": [dict(candidate) for candidate in repaired.candidates],
         },
     }
-
-
-def _old_french(layout: Layout, rows: Sequence[str]) -> bool:
-    """The French identity card before 2021 has TD2's size and its own order: no nationality and no expiry.
-
-    Its number has twelve characters, with the check digit behind them where TD2 ends the nationality.
-    """
-    if layout is not TD2 or not rows[0].startswith("IDFRA"):
-        return False
-    return _holds(rows[1][:12], rows[1][12]) and not _holds(rows[1][:9], rows[1][9])
+    if zone.cyrillic is not None:
+        told["cyrillic"] = {"surname": zone.cyrillic.surname, "given_names": zone.cyrillic.given}
+    return told
 
 
 # --- fields --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
-    value: str
-    holds: bool
-    optional: str  # the optional field without the part that belongs to the number
-    warning: str | None = None
-
-
-def _fields(layout: Layout, rows: Sequence[str]) -> Zone:
-    number = _number(layout, rows)
-    surname, given = _names(layout.name.of(rows))
-    sex = layout.sex.of(rows)
-    rest = tuple(_stripped(span.of(rows)) for span in layout.optional[1:])
+def _zone(layout: Layout, rows: tuple[str, ...]) -> Zone:
+    number = read_number(layout, rows)
+    names = read_names(layout, rows)
+    native = cyrillic(layout, names)
+    checks = checks_of(layout, rows, number)
+    rejected = not ALPHABET.issuperset("".join(rows))
+    valid = not rejected and checks.hold and form_holds(layout, rows)
+    mending = (
+        Repair("reread") if not (valid or layout.checks) else repair(layout, rows, checks, number, rejected=rejected)
+    )
+    head = rows[layout.head]
+    sex = _of(layout.sex, rows)
+    rest = [stripped(span.of(rows)) for span in layout.optional[1:]]
     return Zone(
         format=layout.format,
-        document_code=_stripped(rows[0][:2]),
-        issuing_state=_stripped(rows[0][2:5]),
+        valid=valid,
+        document_code=stripped(head[:2]),
+        issuing_state=stripped(head[2:5]),
         document_number=number.value,
-        nationality=_stripped(layout.nationality.of(rows)),
-        birth_date=layout.birth.of(rows),
+        nationality=stripped(_of(layout.nationality, rows)),
+        birth_date=_of(layout.birth, rows),
         sex=sex if sex in ("M", "F", "X") else "",
-        expiry_date=layout.expiry.of(rows),
-        optional=(_stripped(number.optional), *rest),
-        surname=surname,
-        given_names=given,
-        checks=_checks(layout, rows, number),
-        name_cut=not layout.name.of(rows).endswith(FILLER),
+        expiry_date=_of(layout.expiry, rows),
+        optional=(stripped(number.optional), *rest) if layout.optional else (),
+        surname=names.surname,
+        given_names=names.given,
+        checks=checks,
+        warnings=_warnings(layout, rows, number, names, rejected=rejected),
+        repair=mending,
+        name_cut=not layout.name.of(rows).endswith(FILLER) or _of(layout.given, rows)[-1:] not in ("", FILLER),
+        cyrillic=native,
+        asked=native or Names(asked_name(layout, names.surname), asked_name(layout, names.given)),
+        other_numbers=_other_numbers(layout, number, mending),
     )
 
 
-def _checks(layout: Layout, rows: Sequence[str], number: _Number) -> Checks:
-    last = rows[1][-1]
-    covered = "".join(span.of(rows) for span in layout.composite)
-    return Checks(
-        document_number=number.holds,
-        birth_date=_span_holds(layout.birth, rows),
-        expiry_date=_span_holds(layout.expiry, rows),
-        optional=_optional_holds(layout.optional[0], rows) if layout.optional_has_check else None,
-        composite=_holds(covered, last) if covered else None,
-    )
+def _of(span: Span | None, rows: Sequence[str]) -> str:
+    return "" if span is None else rows[span.row][span.start : span.end]
 
 
-def _holds(text: str, digit: str) -> bool:
-    return digit.isascii() and digit.isdigit() and check_digit(text) == int(digit)
-
-
-def _span_holds(span: Span, rows: Sequence[str]) -> bool:
-    return _holds(span.of(rows), rows[span.row][span.end])
-
-
-def _optional_holds(span: Span, rows: Sequence[str]) -> bool:
-    # An empty field may have a filler for its check digit (Doc 9303 part 4, 4.2.2).
-    empty = not span.of(rows).strip(FILLER)
-    return (empty and rows[span.row][span.end] == FILLER) or _span_holds(span, rows)
-
-
-def _number(layout: Layout, rows: Sequence[str]) -> _Number:
-    """The document number. One too long for its field goes on in the optional data, behind a filler where its check
-    digit would stand (Doc 9303 part 5, note j). States compute that digit with or without the filler: both hold.
-    """
-    field, optional = layout.number.of(rows), layout.optional[0].of(rows)
-    mark = rows[layout.number.row][layout.number.end]
-    plain = _Number(_printed(field), bool(field.strip(FILLER)) and _holds(field, mark), optional)
-    rest, _, behind = optional.partition(FILLER)
-    if layout not in (TD1, TD2) or mark != FILLER or field.endswith(FILLER) or len(rest) < 2:
-        return plain
-    number, digit = field + rest[:-1], rest[-1]
-    without, with_filler = _holds(number, digit), _holds(f"{field}{FILLER}{rest[:-1]}", digit)
-    warning = {
-        (True, True): "long_number",
-        (True, False): "long_number_without_filler",
-        (False, True): "long_number_with_filler",
-        (False, False): "long_number",
-    }[without, with_filler]
-    return _Number(_printed(number), without or with_filler, behind, warning)
-
-
-def _printed(number: str) -> str:
-    return number.strip(FILLER).replace(FILLER, " ")
-
-
-def _names(field: str) -> tuple[str, str]:
-    """Surname and given names: a field without `<<` is all surname, a leading one means there is no surname."""
-    surname, _, given = field.rstrip(FILLER).partition(FILLER * 2)
-    return _stripped(surname), _stripped(given)
-
-
-def _stripped(text: str) -> str:
-    return re.sub(f"{FILLER}+", " ", text.strip(FILLER))
+def _other_numbers(layout: Layout, number: Number, mending: Repair) -> tuple[str, ...]:
+    whole, same = whole_numbers(layout, number.value, number.optional), twins(number.value, number.field)
+    if not whole and not mending.candidates and len(same) == 1:
+        return ()
+    candidates = [value for each in mending.candidates if (value := each.get("document_number"))]
+    others = [*whole, *candidates, *same[1:]]
+    return tuple(dict.fromkeys([other for other in others if other != number.value]))
 
 
 # --- warnings ------------------------------------------------------------------------------------------------
 
 
-def _warnings(layout: Layout, rows: Sequence[str], zone: Zone) -> tuple[str, ...]:
+def _warnings(layout: Layout, rows: Sequence[str], number: Number, names: Names, *, rejected: bool) -> tuple[str, ...]:
     """Everything a person may want to know of a zone that its check digits do not say; words, never values."""
-    field = layout.name.of(rows)
-    long_number = _number(layout, rows).warning
-    found = {
-        "rejected_characters": any(char not in ALPHABET for row in rows for char in row),
-        "issuing_state_unknown": zone.issuing_state not in STATES,
-        "nationality_unknown": zone.nationality not in STATES,
-        **_date_warnings("birth_date", zone.birth_date),
-        **_date_warnings("expiry_date", zone.expiry_date),
-        "sex_unusual": layout.sex.of(rows) not in ("M", "F", "X", FILLER),
-        "surname_empty": not zone.surname,
-        "given_names_empty": not zone.given_names,
-        "name_cut": zone.name_cut,
-        # Russian internal passports write Cyrillic letters as digits: those are no reading errors.
-        "cyrillic_as_digits": rows[0].startswith("PNRUS"),
-        "digit_in_name": any(char.isdigit() for char in field) and not rows[0].startswith("PNRUS"),
-    }
-    return (*([long_number] if long_number else []), *(word for word, holds in found.items() if holds))
+    found = [number.warning] if number.warning else []
+    if rejected:
+        found.append("rejected_characters")
+    if stripped(rows[layout.head][2:5]) not in STATES:
+        found.append("issuing_state_unknown")
+    if layout.nationality is not None and stripped(layout.nationality.of(rows)) not in STATES:
+        found.append("nationality_unknown")
+    for name, span in (("birth_date", layout.birth), ("expiry_date", layout.expiry)):
+        if span is not None and (word := _date_word(span.of(rows))):
+            found.append(f"{name}_{word}")
+    if layout.sex is not None and layout.sex.of(rows) not in ("M", "F", "X", FILLER):
+        found.append("sex_unusual")
+    if not names.surname:
+        found.append("surname_empty")
+    if not names.given:
+        found.append("given_names_empty")
+    if not layout.name.of(rows).endswith(FILLER):
+        found.append("name_cut")
+    if layout is RUS_INTERNAL:  # its digits are letters, and no reading errors
+        found.append("cyrillic_as_digits")
+    elif _DIGIT.search(names.surname) or _DIGIT.search(names.given):
+        found.append("digit_in_name")
+    return tuple(found)
 
 
-def _date_warnings(name: str, date: str) -> dict[str, bool]:
+_DIGIT: Final = re.compile("[0-9]")
+
+
+def _date_word(date: str) -> str | None:
     """Dates are judged part by part, since a part may be unknown (`<<` or `00`); centuries are the caller's."""
-    year, month, day = date[:2], date[2:4], date[4:]
-    unknown = [part in ("<<", "00") for part in (month, day)]
-    printed = bool(re.fullmatch(r"([0-9]{2}|<<){3}", date, re.ASCII))
-    return {
-        f"{name}_unknown": printed and year == "<<" and all(unknown),
-        f"{name}_partial": printed and year != "<<" and any(unknown),
-        f"{name}_impossible": not printed or _beyond(month, 12) or _beyond(day, _days(month)),
-    }
-
-
-def _beyond(part: str, most: int) -> bool:
-    return part.isdigit() and int(part) > most
-
-
-def _days(month: str) -> int:
-    return {"02": 29, "04": 30, "06": 30, "09": 30, "11": 30}.get(month, 31)
-
-
-# --- repair --------------------------------------------------------------------------------------------------
-
-# What optical readers take for one another in OCR-B; each pair both ways.
-_CONFUSED: Final = ("O0", "Q0", "I1", "B8", "S5", "Z2", "G6", "<K", "<C")
-# Confused and of equal value, so that no check digit sees it; a filler inside a number (a space by now) may be a K.
-_TWINS: Final = {"G": "6", "6": "G", " ": "K"}
-
-
-def _rejected(layout: Layout, rows: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
-    """Field, line and place of each character that is not of the zone's alphabet."""
-    return tuple(
-        (_field_at(layout, row, place), row, place)
-        for row, text in enumerate(rows)
-        for place, char in enumerate(text)
-        if char not in ALPHABET
-    )
-
-
-def _field_at(layout: Layout, row: int, place: int) -> str:
-    spans = {
-        "document_number": replace(layout.number, end=layout.number.end + 1),
-        "birth_date": replace(layout.birth, end=layout.birth.end + 1),
-        "expiry_date": replace(layout.expiry, end=layout.expiry.end + 1),
-        "sex": layout.sex,
-        "nationality": layout.nationality,
-        "name": layout.name,
-    }
-    for name, span in spans.items():
-        if span.row == row and span.start <= place < span.end:
-            return name
-    if row == 0 and place < 5:
-        return "document_code" if place < 2 else "issuing_state"
-    return "composite" if layout.composite and (row, place) == (1, layout.composite[-1].end) else "optional"
-
-
-def _repair(layout: Layout, rows: tuple[str, ...], zone: Zone, rejected: Sequence[tuple[str, int, int]]) -> Repair:
-    if zone.valid:
-        return _twins_of(zone.document_number)
-    wrong = {name for name in zone.checks.failed() if name != "composite"} | {name for name, _, _ in rejected}
-    if wrong == {"document_number"} and len(rejected) < 2:
-        numbers = tuple(dict.fromkeys(_numbers(layout, rows, rejected)))
-        if numbers:
-            return _candidates(numbers, "unique" if len(numbers) == 1 else "ambiguous")
-    return Repair("reread", min(wrong) if len(wrong) == 1 else None if wrong else "composite")
-
-
-def _twins_of(number: str) -> Repair:
-    numbers = (number, *_swapped_twins(number))
-    return _candidates(numbers, "none") if len(numbers) > 1 else Repair()
-
-
-def _candidates(numbers: Sequence[str], status: RepairStatus) -> Repair:
-    candidates = tuple({"document_number": number} for number in numbers)
-    return Repair(status, "document_number", candidates[0], candidates)
-
-
-def _swapped_twins(number: str) -> Iterator[str]:
-    for place, char in enumerate(number):
-        if char in _TWINS:
-            yield number[:place] + _TWINS[char] + number[place + 1 :]
-    if number.endswith("K"):  # or that K is the filler behind the number
-        yield number[:-1].rstrip()
-
-
-def _numbers(layout: Layout, rows: tuple[str, ...], rejected: Sequence[tuple[str, int, int]]) -> Iterator[str]:
-    """Numbers that differ in one place from what was read and make every check digit hold, then their twins.
-
-    Where the check digit itself was misread, the number is the one that was read.
-    """
-    row = layout.number.row
-    places = [place for _, _, place in rejected] or range(layout.number.start, layout.number.end + 1)
-    found = [
-        number.value
-        for place in places
-        for char in _alternatives(rows[row][place])
-        if (number := _number_with(layout, rows, place, char)) is not None
-    ]
-    found.sort(key=_strangeness)
-    yield from found
-    for value in found:
-        yield from _swapped_twins(value)
-
-
-def _strangeness(number: str) -> tuple[int, int]:
-    """How unlike a real number: these change seldom between letters and digits, and most hold more digits."""
-    kinds = [char.isdigit() for char in number]
-    return sum(kind != after for kind, after in pairwise(kinds)), kinds.count(False)
-
-
-def _alternatives(char: str) -> str:
-    if char not in ALPHABET:  # nothing is known of a rejected place
-        return string.digits + string.ascii_uppercase + FILLER
-    return "".join(pair.replace(char, "") for pair in _CONFUSED if char in pair)
-
-
-def _number_with(layout: Layout, rows: tuple[str, ...], place: int, char: str) -> _Number | None:
-    row = layout.number.row
-    line = rows[row][:place] + char + rows[row][place + 1 :]
-    changed = (*rows[:row], line, *rows[row + 1 :])
-    number = _number(layout, changed)
-    plausible = not re.search(f"^{FILLER}|{FILLER}.*[^{FILLER}]", layout.number.of(changed))
-    return number if plausible and not _checks(layout, changed, number).failed() else None
+    if not possible(date):
+        return "impossible"
+    if date.isdigit() and date[2:4] != "00" != date[4:]:
+        return None
+    unknown = [part in ("<<", "00") for part in (date[2:4], date[4:])]
+    if date[:2] == "<<":
+        return "unknown" if all(unknown) else None
+    return "partial" if any(unknown) else None

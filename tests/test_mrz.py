@@ -77,23 +77,56 @@ def collected(shared: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (shared / "data" / "mrz" / "dev.jsonl").read_text().splitlines()]
 
 
+NATIONAL = {"SVK_ID_2x34": "SVK_ID"}  # the names of the collection that are not ours
+
+
 def test_collected_zones_are_valid_exactly_where_their_check_digits_hold(collected: list[dict[str, Any]]) -> None:
-    wrong = [row["id"] for row in collected if parse(row["lines"]).valid != (row["cls"] == "valid")]
+    wrong = [row["id"] for row in collected if parse(row["lines"]).valid != (row["cls"] != "invalid_check_digits")]
     assert len(collected) > 90
     assert wrong == []
+
+
+def test_collected_zones_are_named(collected: list[dict[str, Any]]) -> None:
+    formats = {row["id"]: (parse(row["lines"]).format, NATIONAL.get(row["format"], row["format"])) for row in collected}
+    assert {each: pair for each, pair in formats.items() if pair[0] != pair[1]} == {}
 
 
 def test_collected_zones_have_the_fields_that_a_person_cut_out_of_them(collected: list[dict[str, Any]]) -> None:
     for row in collected:
         cut, told = row["slice"], zone_json(parse(row["lines"]))
         if cut is None:  # a national layout: none of ICAO's
-            assert told["format"] is None, row["id"]
+            assert row["cls"] == "national_variant", row["id"]
             continue
         expected = {**cut, "optional": [cut["optional"], *([cut["optional2"]] if "optional2" in cut else [])]}
         expected["sex"] = cut["sex"].replace("<", "")
         expected.pop("optional2", None)
         assert {name: told[name] for name in expected} == expected, row["id"]
-        assert told["format"] == row["format"], row["id"]
+
+
+def test_valid_collected_zones_say_what_their_own_libraries_expect(collected: list[dict[str, Any]]) -> None:
+    """Libraries write years in full, sexes as words, and differ over the end of long numbers: those are left out."""
+    told = 0
+    for row in collected:
+        if row["cls"] != "valid" or row["expected"] is None:
+            continue
+        zone = zone_json(parse(row["lines"]))
+        for name, value in row["expected"].items():
+            if name.startswith("optional"):
+                continue
+            short = value[2:] if name.endswith("_date") and len(value) == 8 else value
+            assert zone[name] == {"male": "M", "female": "F"}.get(short, short), (row["id"], name)
+            told += 1
+    assert told > 100
+
+
+def test_bad_collected_zones_are_never_said_to_be_sure_of_another_number(collected: list[dict[str, Any]]) -> None:
+    for row in collected:
+        zone = parse(row["lines"])
+        if row["cls"] == "invalid_check_digits":
+            assert zone.repair.status != "none", row["id"]
+            assert zone.repair.status != "unique" or zone.repair.field in (*zone.checks.failed(), "composite"), row[
+                "id"
+            ]
 
 
 def test_each_check_digit_of_collected_zones_is_judged_alone(collected: list[dict[str, Any]]) -> None:
@@ -153,8 +186,8 @@ def test_checks_that_a_layout_has_not_are_none() -> None:
         (TD3[0], TD3[1][:-1]),
         (*TD3, TD3[0]),
         TD1[:2],
-        ("D1FRA13AA000026181231MARTIN<<9",),
-        ("I<SVKNOVAK<<JAN<<<<<<<<<<<<<<<<<<<", "123456<AA5SVK8110251M1801020749313"),
+        ("D1ESP13AA000026181231NOBODY<<9",),
+        ("I<CZENOBODY<<IMAGINED<<<<<<<<<<<<<", "123456<AA5CZE8110251M1801020749313"),
     ],
 )
 def test_another_size_is_no_layout_of_ours(lines: tuple[str, ...]) -> None:
@@ -162,14 +195,6 @@ def test_another_size_is_no_layout_of_ours(lines: tuple[str, ...]) -> None:
     assert (zone.format, zone.valid, zone.repair.status) == (None, False, "reread")
     assert zone.warnings == ("layout_unknown",)
     assert zone.document_number == ""
-
-
-def test_the_old_french_card_is_not_taken_for_td2() -> None:
-    number = "880692310285"
-    lower = f"{number}{digit(number)}IMAGINED<<<<<<6512068F"
-    upper = "IDFRANOBODY".ljust(30, "<") + "952042"
-    zone = parse((upper, lower + digit(upper + lower)))
-    assert (zone.format, zone.valid, zone.warnings) == (None, False, ("national_layout",))
 
 
 @given(number=NUMBERS, surname=LETTERS, given=st.lists(LETTERS, max_size=2), optional=st.text("ABC123", max_size=14))
@@ -332,8 +357,8 @@ def test_the_truth_is_among_the_candidates_of_every_confusion(true: str, read: s
 
 
 def test_a_single_candidate_is_unique_and_several_are_ambiguous() -> None:
-    single = parse(with_char(passport(number="L3Z94Y7H3"), 1, 2, "2"))
-    assert (single.repair.status, numbers(single)) == ("unique", ["L3Z94Y7H3"])
+    single = parse(with_char(passport(number="AB1234567", head="P<POL"), 1, 3, "Z"))
+    assert (single.repair.status, numbers(single)) == ("unique", ["AB1234567"])
     plausible = parse(with_char(passport(number="ZX4410923"), 1, 4, "I"))
     assert len(numbers(plausible)) > 1
     assert plausible.repair.best == {"document_number": "ZX4410923"}
@@ -379,15 +404,13 @@ def test_two_errors_are_never_mended() -> None:
         (0, 3, "issuing_state"),
         (0, 8, "name"),
         (1, 11, "nationality"),
-        (1, 15, "birth_date"),
-        (1, 19, "birth_date"),
         (1, 20, "sex"),
-        (1, 22, "expiry_date"),
         (1, 30, "optional"),
-        (1, 43, "composite"),
     ],
 )
-def test_a_rejected_character_elsewhere_asks_for_a_second_reading(row: int, place: int, field: str) -> None:
+def test_a_rejected_character_that_no_check_digit_tells_asks_for_a_second_reading(
+    row: int, place: int, field: str
+) -> None:
     zone = parse(with_char(passport(), row, place, "?"))
     assert not zone.valid
     assert "rejected_characters" in zone.warnings
