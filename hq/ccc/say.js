@@ -60,8 +60,10 @@ export const candidates = (alert) => [...(alert.notices ?? [])].sort((one, other
   || (other.tier === "rn") - (one.tier === "rn") || other.score - one.score);
 export const field = (name) => word(FIELDS, name);
 // What speaks most for a candidate, in words and without the values themselves.
-const best = (notice) => facts([...(notice.reasons ?? [])].filter((one) => one.points > 0).sort((one, other) => other.points - one.points)
-  .slice(0, 2).map((one) => t("{field}: {why}", { field: field(one.field), why: tr(one.why) })));
+function best(notice) {
+  const [first] = [...(notice.reasons ?? [])].filter((one) => one.points > 0).sort((one, other) => other.points - one.points);
+  return first ? t("{field}: {why}", { field: field(first.field), why: tr(first.why) }) : "";
+}
 const graded = (one) => one.grade === "strong" ? t("Strong: {tier}", { tier: word(TIERS, one.tier) })
   : one.grade === "possible" ? t("Possible: {tier}", { tier: word(TIERS, one.tier) }) : facts(one.grade, word(TIERS, one.tier));
 const paper = (one) => one.sure === false ? t("Listed document, number repaired: {fraud}", { fraud: tr(one.fraud_type) }) : t("Listed document: {fraud}", { fraud: tr(one.fraud_type) });
