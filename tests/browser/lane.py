@@ -47,6 +47,19 @@ class Lane(Journey):
         self.configure(self.root_sha256)
         self.start_link()
 
+    def fall_silent(self) -> None:
+        """kill -9 of the core; what the devices then say is lost, as on a wire."""
+        self.cut_down()
+        for line in (self.reader.pty, self.portal_line):
+            line.unplug()
+
+    def come_back(self) -> None:
+        """The core starts anew, as systemd has it, and everything works."""
+        for line in (self.reader.pty, self.portal_line):
+            line.plug()
+        self.start_core()
+        self.await_ready()
+
     # --- crossings -----------------------------------------------------------------------------------------------
 
     def meet(self, zone: tuple[str, ...], *words: str) -> Event:
