@@ -7,14 +7,12 @@ traceback. What people read goes to standard error, what programs read to standa
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import click
-import structlog
 from rich.console import Console
 from rich.progress import Progress
 
@@ -24,6 +22,7 @@ from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
 from failsafe.agent.keys import KeysRefused
 from failsafe.drivers import driver as drivers
+from failsafe.sync import journal
 from failsafe.sync.errors import SyncError
 from failsafe.sync.records import encode
 from failsafe.sync.shape import FaultyNotices
@@ -46,7 +45,7 @@ lines_in = click.argument("source", type=click.File("r", encoding="utf-8", error
 
 
 def main() -> None:
-    """Entry point: errors that are foreseen are one clear text and exit code 1, never a traceback."""
+    """Entry point: an error is one clear text with what to do next and exit code 1, never a traceback."""
     try:
         failsafe(standalone_mode=True)
     except _EXPECTED as error:
@@ -54,6 +53,14 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        named = f" {error.filename}:" if error.filename else ""
+        advice = "Check the path, its owner and the free space."
+        click.echo(f"failsafe:{named} {error.strerror or 'a file or device fails'}. {advice}", err=True)
+        sys.exit(1)
+    except Exception as error:  # a text of its own could quote a traveller
+        click.echo(f"failsafe: an unexpected fault ({journal.place(error)}). Report it with this line.", err=True)
+        sys.exit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +78,7 @@ def run(path: Path) -> None:
     """Run the booth's core until it is stopped."""
     from failsafe.agent.booth import Booth, PortTaken
 
-    _log_to_standard_error()
+    journal.start()
     # While an intake builds an index, a verdict must not wait for long slices of another thread.
     sys.setswitchinterval(_SWITCH_S)
     configuration = config.load(path)
@@ -88,7 +95,7 @@ def link(path: Path) -> None:
     from failsafe.sync import rounds
     from failsafe.sync.link import Settings
 
-    _log_to_standard_error()
+    journal.start()
     configuration = config.load(path)
     table, folders = configuration.link, configuration.folders
     if not table.url:
@@ -106,20 +113,6 @@ def link(path: Path) -> None:
             refresh_every_s=table.refresh_every_s,
         )
     )
-
-
-def _log_to_standard_error() -> None:
-    """Key and value a line, for the journal; no line carries a person, a zone or a key."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
 @failsafe.command()

@@ -7,17 +7,16 @@ again until it is, in order. Nothing that must be kept is ever dropped.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.journal import whereabouts as whereabouts
 from failsafe.sync.ledger import Ledger, Undelivered
 
 RETRY_S: Final = 1.0
@@ -190,9 +189,3 @@ class Recorder:
     def _drop(self, attempt: Attempt) -> None:
         with self._wake:
             self._waiting.remove(attempt)
-
-
-def whereabouts(error: Exception) -> str:
-    """Where an error came from, innermost first; never its text, which may quote a traveller."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

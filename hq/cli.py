@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import json
-import logging
 import os
 import secrets
 import sys
@@ -23,7 +22,6 @@ from typing import IO, Any, Final
 
 import click
 import msgspec
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
@@ -37,7 +35,7 @@ from failsafe.hq.keys import SERVER_NAMES, HeadquartersError, KeyMissing, KeySto
 from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
-from failsafe.sync import shape
+from failsafe.sync import journal, shape
 from failsafe.sync.errors import SyncError
 from failsafe.sync.fields import Fault
 from failsafe.sync.records import Statement
@@ -66,16 +64,9 @@ class _Commands(click.Group):
                 f"{error.strerror or 'A file fails'}: {error.filename or ''} {advice}"
             ) from error
         except Exception as error:  # a text of its own could quote a notice
-            place = _place_of(error)
-            raise click.ClickException(f"An unexpected fault ({place}). Report it with this line.") from error
-
-
-def _place_of(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "nowhere"
-    return f"{type(error).__name__} in {where}"
+            raise click.ClickException(
+                f"An unexpected fault ({journal.place(error)}). Report it with this line."
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,7 +471,7 @@ def serve_command(office: Office, host: str, port: int, ccc_port: int, database:
     """Serve booths and the command centre's page until stopped, and tell the CBRNE programme."""
     from failsafe.hq import server  # its page and its TLS are slow to load, and no other command wants them
 
-    _log_to_standard_error()
+    journal.start()
     server.serve(
         office.home,
         REGISTER_FILE,
@@ -491,20 +482,6 @@ def serve_command(office: Office, host: str, port: int, ccc_port: int, database:
         ccc_port=ccc_port,
         ready=lambda at: click.echo(f"Booths: {at.booths}\nCommand centre: {at.ccc}"),
     )
-
-
-def _log_to_standard_error() -> None:
-    """Key and value a line, for the journal; no line carries a person, a zone or a key."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
 # --- courier -------------------------------------------------------------------------------------------------
@@ -544,7 +521,7 @@ def courier_import(office: Office, folder: Path, database: str | None) -> None:
     """
     from failsafe.hq import server  # see `serve`
 
-    _log_to_standard_error()
+    journal.start()
     with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
         taken = medium.take_mail(folder, desk, _now())
     click.echo(f"{taken.receipts} alerts are receipted and {taken.heartbeats} heartbeats kept.")

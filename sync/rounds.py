@@ -21,6 +21,7 @@ import structlog
 from failsafe.sync.calendar import GUARD_EVERY_S, Calendar
 from failsafe.sync.dispatch import Dispatch, Standing
 from failsafe.sync.errors import Malformed, SpoolFault, SyncError
+from failsafe.sync.journal import whereabouts
 from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
 from failsafe.sync.outbox import Backoff
 from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome
@@ -199,7 +200,7 @@ class Link:
                 backoff.failed(_monotonic())
                 self.standing.fault("feed", error)
             except Exception as error:  # whatever a hostile publication sets off here, alerts go on
-                _log.error("unexpected fault of the refresh", fault=type(error).__name__, exc_info=error)
+                _log.error("unexpected fault of the refresh", fault=type(error).__name__, where=whereabouts(error))
                 backoff.failed(_monotonic())
                 self.standing.fault("feed", Malformed("The publication set off a fault of the link itself."))
             else:
