@@ -18,8 +18,8 @@ from failsafe.agent.matching import Traveller
 from failsafe.agent.names import fold
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.drivers import mrz
-from failsafe.drivers.mrz import Zone
 from failsafe.drivers.reading import BoardingPass, DocumentRead, Licence
+from failsafe.drivers.zone import Names, Zone
 from failsafe.sync.records import PersonAsRead
 
 _MONTH: Final = "0[1-9]|1[0-2]"
@@ -115,48 +115,56 @@ def from_zone(lines: Sequence[str], year: int) -> Presented:
         return UNREAD
     unique = zone.repair.status == "unique"
     mended = dict(zone.repair.best or {}) if unique else {}
-    number = mended.get("document_number", zone.document_number)
+    number = mended.get("document_number", zone.listed_number)
     born = birth_date(mended.get("birth_date", zone.birth_date), year)
+    nationality = mended.get("nationality", zone.nationality) or None
+    issuing = mended.get("issuing_state", zone.issuing_state) or None
+    shown = zone.cyrillic or Names(zone.surname, zone.given_names)
     person = PersonAsRead(
         source="zone",
-        surname=zone.surname or None,
-        given=zone.given_names or None,
+        surname=shown.surname or None,
+        given=shown.given or None,
         birth_date=born,
         sex=zone.sex or None,
-        nationality=zone.nationality or None,
+        nationality=nationality,
         document_number=number or None,
-        issuing_state=zone.issuing_state or None,
-        zone=tuple(lines),
-        repaired=unique and not zone.valid,
+        issuing_state=issuing,
+        zone=mrz.without_citizen_number(lines),
+        repaired=unique,
     )
     return Presented(
         person=person,
         traveller=Traveller(
-            surname=zone.surname,
-            given_names=zone.given_names,
+            surname=zone.asked.surname,
+            given_names=zone.asked.given,
             birth_date=born,
             sex=zone.sex or None,
-            nationality=zone.nationality or None,
+            nationality=nationality,
             document_number=number,
-            number_candidates=_candidates(zone),
-            number_sure=zone.valid,
-            issuing_country=zone.issuing_state or None,
+            number_candidates=zone.other_numbers,
+            number_sure=_number_sure(zone),
+            issuing_country=issuing,
             name_cut=zone.name_cut,
         ),
         token=hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
-        surely_read=_can_be_asked(zone.surname, zone.given_names) and (zone.valid or unique),
+        surely_read=_can_be_asked(zone.asked.surname, zone.asked.given) and _surely_read(zone),
     )
+
+
+def _surely_read(zone: Zone) -> bool:
+    """A valid zone may still hold what no check digit covers, misread in more ways than one: codes, a G for 6."""
+    return zone.repair.status == "unique" or (zone.valid and zone.repair.status == "none")
+
+
+def _number_sure(zone: Zone) -> bool:
+    """The number stands as it was read, its own check digit holds, and nothing else of the zone is in doubt."""
+    untouched = zone.repair.status == "none" or zone.repair.field != "document_number"
+    return zone.checks.document_number is True and untouched and _surely_read(zone)
 
 
 def _can_be_asked(surname: str, given: str) -> bool:
     """Whether the name has letters to be looked for by; "..." and "1234" are found nowhere and clear nobody."""
     return bool(fold(f"{surname} {given}"))
-
-
-def _candidates(zone: Zone) -> tuple[str, ...]:
-    """Every number the document may have beside the one as read."""
-    numbers = (candidate.get("document_number") for candidate in zone.repair.candidates)
-    return tuple(number for number in numbers if number)
 
 
 def birth_date(printed: str, year: int) -> str | None:

@@ -25,7 +25,7 @@ from failsafe.drivers.layouts import (
     has_zone_size,
     layout_of,
 )
-from failsafe.drivers.national import cyrillic, whole_numbers
+from failsafe.drivers.national import cyrillic, further_numbers, listed_number
 from failsafe.drivers.repair import asked_name, possible, repair, twins
 from failsafe.drivers.zone import CHECK_NAMES, Checks, Names, Repair, Zone
 
@@ -84,8 +84,8 @@ def without_citizen_number(lines: Sequence[str]) -> tuple[str, ...]:
     """The lines as they may be stored and shown: the optional data masked, since many states print a citizen's number
     there and nobody needs it to know a document. The part of it that belongs to the document's number stays.
 
-    Lines keep their lengths. The optional data's check digit and the composite are masked too: they tell of them.
-    Lines of no known layout are masked whole.
+    Lines keep their lengths. Where something is masked, the optional data's check digit and the composite are too,
+    since they tell of it. Lines of no known layout are masked whole.
     """
     rows = tuple([row for line in lines if (row := line.strip(_UNSEEN))])
     layout = layout_of(rows)
@@ -95,11 +95,13 @@ def without_citizen_number(lines: Sequence[str]) -> tuple[str, ...]:
     kept = _kept(layout, rows)
     for span in layout.optional:
         for place in range(span.start + kept, span.end):
-            masked[span.row][place] = MASKED if rows[span.row][place] != FILLER else FILLER
+            if rows[span.row][place] != FILLER:
+                masked[span.row][place] = MASKED
         kept = 0
-    for check in layout.checks:
-        if check.name in ("optional", "composite"):
-            masked[check.at[0]][check.at[1]] = MASKED
+    if any(MASKED in row for row in masked):
+        for check in layout.checks:
+            if check.name in ("optional", "composite"):
+                masked[check.at[0]][check.at[1]] = MASKED
     return tuple("".join(row) for row in masked)
 
 
@@ -181,6 +183,7 @@ def _zone(layout: Layout, rows: tuple[str, ...]) -> Zone:
         name_cut=not layout.name.of(rows).endswith(FILLER) or _of(layout.given, rows)[-1:] not in ("", FILLER),
         cyrillic=native,
         asked=native or Names(asked_name(layout, names.surname), asked_name(layout, names.given)),
+        listed_number=listed_number(layout, number.value, number.optional),
         other_numbers=_other_numbers(layout, number, mending),
     )
 
@@ -190,11 +193,11 @@ def _of(span: Span | None, rows: Sequence[str]) -> str:
 
 
 def _other_numbers(layout: Layout, number: Number, mending: Repair) -> tuple[str, ...]:
-    whole, same = whole_numbers(layout, number.value, number.optional), twins(number.value, number.field)
-    if not whole and not mending.candidates and len(same) == 1:
+    further, same = further_numbers(layout, number.value, number.optional), twins(number.value, number.field)
+    if not further and not mending.candidates and len(same) == 1:
         return ()
     candidates = [value for each in mending.candidates if (value := each.get("document_number"))]
-    others = [*whole, *candidates, *same[1:]]
+    others = [*further, *candidates, *same[1:]]
     return tuple(dict.fromkeys([other for other in others if other != number.value]))
 
 

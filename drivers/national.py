@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from failsafe.drivers.layouts import CHE_DL, RUS_INTERNAL, Layout
+from failsafe.drivers.layouts import CHE_DL, FILLER, RUS_INTERNAL, Layout
 from failsafe.drivers.zone import Names
 
 _CYRILLIC: Final = str.maketrans(
@@ -27,11 +27,16 @@ def cyrillic(layout: Layout, names: Names) -> Names | None:
     return Names(names.surname.translate(_CYRILLIC), names.given.translate(_CYRILLIC))
 
 
-def whole_numbers(layout: Layout, number: str, optional: str) -> tuple[str, ...]:
-    """What else the document is listed by: a Russian passport's ten digits, the number of a Swiss licence's blank."""
-    if layout is CHE_DL:
-        return tuple([part for part in (number[:_PASSPORT_DIGITS], optional.strip("<")) if part])
+def listed_number(layout: Layout, number: str, optional: str) -> str:
+    """The number as lists of lost documents have it: a Russian passport's ten digits, else the number as printed."""
     digit = optional[:1]
     if layout is RUS_INTERNAL and digit.isdecimal() and len(number) == _PASSPORT_DIGITS:
-        return (number[:_SERIES] + digit + number[_SERIES:],)
-    return ()
+        return number[:_SERIES] + digit + number[_SERIES:]
+    return number
+
+
+def further_numbers(layout: Layout, number: str, optional: str) -> tuple[str, ...]:
+    """What else the document may be listed by: a Swiss licence without its version, and its blank."""
+    if layout is not CHE_DL:
+        return ()
+    return tuple([part for part in (number[:_PASSPORT_DIGITS], optional.strip(FILLER)) if part])

@@ -86,6 +86,7 @@ class Zone:
         name_cut: the name fills its field to the last place, so it may be cut: match it by prefix.
         cyrillic: the names as the Russian internal passport writes them in code; None elsewhere.
         asked: the names to look for: Cyrillic where the zone has them, digits that stand for letters put right.
+        listed_number: the number as lists of lost documents have it; the printed one, but for the Russian passport.
         other_numbers: what the document's number may also be, or is also known by; for matching only.
     """
 
@@ -107,6 +108,7 @@ class Zone:
     name_cut: bool = False
     cyrillic: Names | None = None
     asked: Names = Names()
+    listed_number: str = ""
     other_numbers: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

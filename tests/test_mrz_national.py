@@ -122,7 +122,7 @@ def test_a_russian_internal_passport_says_its_names_in_cyrillic_and_its_whole_nu
     assert zone.cyrillic is not None
     assert (zone.cyrillic.surname, zone.cyrillic.given) == ("НИКТОЧ", "ВЬДУМАННЫЙ ИЁЛКОВИЧ")
     assert (zone.asked, "digit_in_name" in zone.warnings) == (zone.cyrillic, False)
-    assert (zone.document_number, zone.other_numbers[0]) == ("391935349", "3914935349")
+    assert (zone.document_number, zone.listed_number) == ("391935349", "3914935349")
     assert (zone.checks.expiry_date, zone.expiry_date, zone.valid) == (None, "<<<<<<", True)
     assert zone_json(zone)["cyrillic"] == {"surname": "НИКТОЧ", "given_names": "ВЬДУМАННЫЙ ИЁЛКОВИЧ"}
 
@@ -209,6 +209,12 @@ def test_what_only_looks_like_a_long_number_is_masked() -> None:
 def test_a_russian_series_keeps_its_digit_and_loses_date_and_office() -> None:
     masked = without_citizen_number(russian_passport())
     assert masked[1][28:30] == f"4{MASKED}" and "151218910003" not in masked[1]
+
+
+def test_where_nothing_is_optional_nothing_is_masked() -> None:
+    lines = specimens.td3("Nobody", "Imagined", "AB1234567", "UTO", "740812", "F", "320415")
+    assert without_citizen_number(lines) == lines
+    assert without_citizen_number(SWISS) == SWISS
 
 
 def test_lines_of_no_layout_are_masked_whole() -> None:

@@ -67,7 +67,7 @@ def test_a_readers_frame_is_a_person(frame):
 def test_a_number_with_twins_is_sure_as_read_and_looked_for_in_every_reading():
     presented = from_zone(specimens.td3(*NAME, "XG1234567", "FRA", "700102", "M", "300101"), YEAR)
     assert presented.surely_read and presented.traveller.number_sure
-    assert set(presented.traveller.number_candidates) == {"XG1234567", "X61234567", "XG12345G7"}
+    assert set(presented.traveller.number_candidates) == {"X61234567", "XG12345G7"}
 
 
 def test_a_repair_that_is_unique_is_taken_and_marked():
@@ -78,6 +78,68 @@ def test_a_repair_that_is_unique_is_taken_and_marked():
     assert presented.person.zone == read  # what was read is kept
     assert presented.traveller.document_number == "XA1234907"
     assert presented.traveller.number_sure is False  # a listed document is then a CHECK, not a STOP
+
+
+@pytest.mark.parametrize(
+    ("row", "place", "char", "field", "value"),
+    [
+        (1, 14, "O", "birth_date", "1970-01-02"),
+        (1, 11, "K", "nationality", "D"),
+        (0, 3, "<", "issuing_state", "D"),
+        (1, 43, "O", "document_number", "C01X00T47"),
+    ],
+)
+def test_what_is_mended_elsewhere_leaves_the_number_sure_and_is_marked(row, place, char, field, value):
+    lines = specimens.td3(*NAME, "C01X00T47", "D", "700102", "M", "300101")
+    if field == "issuing_state":
+        lines = ("P<D<<" + lines[0][5:], lines[1])
+        char = "C"
+    if field == "document_number" and lines[1][43] != "0":
+        char = "?"
+    presented = from_zone(with_char(lines, row, place, char), YEAR)
+    assert (presented.surely_read, presented.person.repaired) == (True, True)
+    assert getattr(presented.person, field) == value
+    assert presented.traveller.number_sure
+
+
+def test_a_number_mended_in_any_way_is_never_sure_for_a_list():
+    """A letter among digits, a rejected place, the check digit itself: a listed document is then a CHECK."""
+    for place, chars in ((3, "IZ"), (7, "O?"), (9, "?OIZSGB")):
+        for char in chars:
+            read = with_char(PASSPORT, 1, place, char)
+            presented = from_zone(read, YEAR)
+            assert read == PASSPORT or not presented.traveller.number_sure
+
+
+def test_a_citizens_number_is_not_kept_and_the_rest_of_the_zone_is():
+    lines = specimens.td3(*NAME, "XA1234907", "NLD", "700102", "M", "300101", optional="123456782")
+    person = from_zone(lines, YEAR).person
+    assert "123456782" not in repr(dataclasses.asdict(from_zone(lines, YEAR).traveller))
+    assert not any("123456782" in line for line in person.zone)
+    assert (person.zone[0], person.zone[1][:28]) == (lines[0], lines[1][:28])
+
+
+def test_a_russian_internal_passport_is_asked_for_in_cyrillic_by_its_whole_number():
+    upper, lower = specimens.td3(
+        "NIKTO3", "V9DUMANNYQ", "391935349", "RUS", "720723", "M", "300101", optional="4151218910003"
+    )
+    presented = from_zone(("PNRUS" + upper[5:], lower), YEAR)
+    assert presented.surely_read and presented.traveller.number_sure
+    assert (presented.person.surname, presented.person.given) == ("НИКТОЧ", "ВЬДУМАННЫЙ")
+    assert (presented.traveller.surname, presented.traveller.document_number) == ("НИКТОЧ", "3914935349")
+    assert presented.person.zone[1][28:30] == "4*"
+
+
+def test_a_swiss_licence_whose_number_nothing_checks_is_never_surely_listed():
+    lines = ("AAB001D<<", "FACHE305142128097<<800126<<<<<", "QUILLFEATHER<<ZZYZXBERT".ljust(30, "<"))
+    traveller = from_zone(lines, YEAR).traveller
+    assert traveller.document_number == "305142128097" and not traveller.number_sure
+
+
+def test_digits_in_a_name_are_letters_to_the_search():
+    presented = from_zone((PASSPORT[0].replace("NOONE", "N00NE"), PASSPORT[1]), YEAR)
+    assert presented.traveller.given_names == "ZZYZXBERT NOONE"
+    assert presented.person.given == "ZZYZXBERT N00NE"
 
 
 def test_an_ambiguous_number_is_not_sure_and_every_candidate_is_asked():
