@@ -54,7 +54,7 @@ def catalogue(language: str) -> Catalog:
     """
     from babel.messages.pofile import read_po  # takes a moment, and only who reads another language needs it
 
-    with resources.files("failsafe.screens").joinpath("locale", f"{language}.po").open("rb") as file:
+    with resources.files("failsafe.screens").joinpath("locale").joinpath(f"{language}.po").open("rb") as file:
         return read_po(file, locale=language, abort_invalid=True)
 
 

@@ -19,9 +19,12 @@ BOOTH_SCREEN = {"width": 1024, "height": 768}  # the smallest screen that is pro
 DESK_SCREEN = {"width": 1280, "height": 800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(missing_part: Callable[[str], None]) -> Iterator[Browser]:
-    """The system's Chromium, one for all tests of a worker."""
+    """The system's Chromium, one a module.
+
+    It goes before the worker turns to other tests: while it stands, its event loop runs in their thread.
+    """
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         missing_part("needs Chromium: apt install chromium fonts-noto-core fonts-noto-cjk")
