@@ -1,103 +1,111 @@
-// Second line: the document, the candidates, and why they match. Every string of a person stands in <bdi>.
+// Second line: the document, the candidates and why they match, the alarm, and what was found out.
+import { candidate, listed, person, personTitle } from "./candidates.js";
 import { $, el, put, shape } from "./draw.js";
-import { keys } from "./entry.js";
-import { age, clock, country } from "./say.js";
+import { findings } from "./finding.js";
+import { keys } from "./keys.js";
+import { passages } from "./passages.js";
+import { age, clock, number } from "./say.js";
+import { strip } from "./strip.js";
+import { language, languageChoice, onLanguage, t, tr } from "./texts.js";
 import { listen, second } from "./wire.js";
-import { ACTIONS, EYES, FIELDS, GRADES, HAIR, NAME_KINDS, RADIATION, SEXES, TIERS } from "./words.js";
+import { ACTIONS, RADIATION, VERDICTS } from "./words.js";
 
-let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0;
-const bdi = (text) => el("bdi", {}, text ?? "–");
-const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null && value !== "" && value.length !== 0)
-  .map(([name, value]) => [el("dt", {}, name), ...[value].flat().map((one) => el("dd", {}, one instanceof Node ? one : bdi(one)))]));
-const list = (codes, table) => codes.map((code) => table[code] ?? code).join(", ");
+let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0, leaving = -Infinity, lost = null;
+const report = findings(() => view?.header.telephone);
 
-function person([one, crossing]) {
-  if (!one) return [el("h2", {}, "Document as read"), el("p", { class: "empty" }, crossing ? "No document could be read in this crossing." : "No crossing is open.")];
-  return [el("h2", {}, one.source === "manual" ? "Entered by hand" : "Document as read"),
-    one.repaired && el("p", { class: "warn" }, shape("CHECK"), "The zone was repaired: compare it with the document."),
-    pairs([["Surname", one.surname], ["Given names", one.given], ["Date of birth", one.birth_date],
-      ["Sex", SEXES[one.sex] ?? one.sex], ["Nationality", country(one.nationality)],
-      ["Document number", one.document_number], ["Issuing state", country(one.issuing_state)]]),
-    one.zone?.length > 0 && el("pre", { dir: "ltr" }, one.zone.join("\n"))];
+function told(code) {
+  const words = ACTIONS[code] ? tr(ACTIONS[code]) : code, calls = code === "TELEPHONE_CCC" || code === "NOTIFY_CCC";
+  return [words, calls && view.header.telephone && [" ", el("bdi", { class: "number", dir: "ltr" }, view.header.telephone)]].flat();
 }
-function reason(one) {
-  const [word, says] = one.points > 0 ? ["CLEAR", "agrees"] : one.points < 0 ? ["CHECK", "speaks against"] : ["NONE", "neutral"];
-  return el("tr", { class: says.replace(" ", "-") }, el("th", { scope: "row" }, FIELDS[one.field] ?? one.field), el("td", {}, bdi(one.query)),
-    el("td", {}, bdi(one.candidate)), el("td", { class: "agrees" }, shape(word), el("strong", {}, says),
-      el("span", { class: "points" }, `${one.points > 0 ? "+" : ""}${one.points.toFixed(1).replace("-", "−")}`), el("span", { class: "why" }, one.why)));
+function band(given, shown) {
+  const spoken = given ? tr(VERDICTS[given.word] ?? given.word) : t("Waiting for a traveller");
+  return [shape(given?.word ?? "NONE"), el("h1", {}, spoken), given && language() !== "en" && el("span", { class: "english", lang: "en", dir: "ltr" }, given.word),
+    el("span", { class: "when" }, given ? t("Lane {lane}, {time}", { lane: shown.lane, time: clock(given.at) }) : t("Lane {lane}", { lane: shown.lane })),
+    given && !given.recorded && el("strong", { class: "unrecorded" }, t("NOT RECORDED")),
+    el("ol", {}, (given?.actions ?? []).map((code) => el("li", {}, told(code)))),
+    el("ul", {}, (given?.notes ?? []).filter((note) => given.recorded || !note.startsWith("NOT RECORDED")).map((note) => el("li", {}, tr(note))))];
 }
-function candidate({ match, notice }, place) {
-  const body = notice.description ?? {};
-  const name = (one) => el("span", {}, bdi([one.surname, one.given].filter(Boolean).join(", ")), el("small", {}, ` ${NAME_KINDS[one.kind ?? "main"]}${one.original_script ? ", original script" : ""}`));
-  return el("article", { class: `candidate ${match.grade}`, "aria-labelledby": `candidate-${place}` },
-    el("header", {}, shape(match.grade === "strong" ? "STOP" : "CHECK"), el("h3", { id: `candidate-${place}` }, GRADES[match.grade] ?? match.grade),
-      el("span", {}, TIERS[match.tier] ?? match.tier), bdi(match.entity_id), el("span", { class: "score" }, `score ${match.score.toFixed(2)}`), notice.handling && el("strong", { class: "handling" }, notice.handling)),
-    el("table", {}, el("thead", {}, el("tr", {}, ["Field", "Document", "Notice", "Agrees"].map((text) => el("th", { scope: "col" }, text)))),
-      el("tbody", {}, (match.reasons ?? []).map(reason))),
-    el("div", { class: "details" },
-      pairs([["Names", notice.names.map(name)], ["Born", [...(notice.births ?? []), [notice.birth_place, country(notice.birth_country)].filter(Boolean).join(", ")].filter(Boolean)],
-        ["Sex", SEXES[notice.sex ?? "U"]], ["Nationalities", (notice.nationalities ?? []).map(country)],
-        ["Documents", (notice.documents ?? []).map((one) => [one.type, one.number, country(one.country)].filter(Boolean).join(", "))]]),
-      pairs([["Summary", notice.summary], ["Purposes", notice.purposes], ["Charges", notice.charges], ["Materials", notice.materials],
-        ["What to do", (notice.actions ?? []).map((code) => ACTIONS[code] ?? code)],
-        ["Description", [body.height_m && `${body.height_m} m`, body.weight_kg && `${body.weight_kg} kg`, body.eyes && `eyes ${list(body.eyes, EYES)}`,
-          body.hair && `hair ${list(body.hair, HAIR)}`, body.marks, body.profession, body.languages?.join(", ")].filter(Boolean)],
-        ["Issued by", country(notice.issuer)], ["Published", notice.published_at?.slice(0, 10)], ["Expires", notice.expires_at?.slice(0, 10)]])));
+function radiation(shown) {
+  const [mark, name, means] = RADIATION[shown?.state] ?? ["NONE", "No reading", ""];
+  return [shape(mark), el("div", {}, el("strong", {}, shown ? tr(name) : t("No reading")), means && el("span", {}, tr(means)),
+    shown?.background_cps && el("span", {}, t("Background now: {cps} counts per second", { cps: number(shown.background_cps) })))];
 }
-const listed = (one) => el("article", { class: "candidate strong" },
-  el("header", {}, shape(one.sure === false ? "CHECK" : "STOP"), el("h3", {}, "Listed document"), el("span", {}, one.fraud_type), one.sure === false && el("strong", {}, "number repaired: compare it")),
-  pairs([["Number", one.number], ["Issued by", country(one.issuing_country)], ["Type", one.document_type]]));
-
 function draw(shown) {
-  const given = shown.verdict;
-  put($("band"), [given, shown.lane, shown.crossing], () => [shape(given?.word ?? "NONE"), el("h1", {}, given?.word ?? "Waiting for a traveller"),
-    el("span", {}, `Lane ${shown.lane}${given ? `, ${clock(given.at)}` : ""}`),
-    given && !given.recorded && el("strong", {}, "NOT RECORDED: telephone the CCC"), el("ul", {}, [...(given?.actions.map((code) => ACTIONS[code] ?? code) ?? []), ...(given?.notes ?? [])].map((text) => el("li", {}, text)))]);
+  const given = shown.verdict, minute = shown.radiation ?? {}, none = shown.candidates.length + shown.listed.length === 0;
+  put($("band"), [given, shown.lane, shown.crossing, view.header.telephone], () => band(given, shown));
   $("band").dataset.word = given?.word ?? "WAITING";
-  put($("person"), [shown.person, shown.crossing], person);
-  const [word, name, means] = RADIATION[shown.radiation?.state] ?? ["NONE", "No reading", ""];
-  put($("radiation"), [word, name, means, shown.radiation?.background_cps], () => [shape(word), el("div", {}, el("strong", {}, name), el("span", {}, means),
-    shown.radiation?.background_cps && el("span", {}, `Background ${shown.radiation.background_cps.toFixed(0)} counts per second`))]);
+  put($("person-title"), personTitle(shown.person));
+  put($("person"), [shown.person, shown.crossing], ([one, crossing]) => person(one, crossing));
+  put($("radiation"), shown.radiation && { ...shown.radiation, strip: null, neutron: null }, radiation);
+  put($("passages"), [shown.detectors, shown.passages], () => passages(shown));
+  // Where radiation is all there is, it has the middle of the page.
+  document.body.toggleAttribute("data-radiation", none && minute.state === "alarm");
+  put($("strip"), minute.strip?.length || minute.neutron?.length ? minute : null, () => [strip(minute, 0)]);
+  $("found").previousElementSibling.hidden = none;
   put($("found"), [shown.listed, shown.candidates], () => [shown.listed.map(listed), shown.candidates.map(candidate),
-    shown.candidates.length + shown.listed.length === 0 && el("p", { class: "empty" }, shown.person ? "No candidate and no listed document in this crossing." : "Nothing to compare yet.")]);
-  put($("alerts"), shown.alerts, (ids) => ids.length ? ids.map((id) => el("li", {}, el("code", {}, id))) : [el("li", { class: "empty" }, "None in this crossing.")]);
-  put($("age"), view.header.mirror_age_s == null ? "Notices: age unknown" : `Notices ${age(view.header.mirror_age_s)} old`);
+    none && el("p", { class: "empty" }, shown.person ? t("No candidate and no listed document in this crossing.") : t("Nothing to compare yet."))]);
+  const old = view.header.mirror_age_s;
+  put($("age"), old == null ? t("Notices: age unknown") : t("Notices {age} old", { age: age(old) }));
+  report.show(shown);
 }
 // A crossing that is being worked on is not swapped under the officer's eyes: the lane's next one waits behind a key.
-function take(fresh, asked_for_it) {
-  const busy = held?.crossing && held.lane === fresh.lane && held.crossing !== fresh.crossing && held.candidates.length + held.listed.length > 0;
-  next = busy && !asked_for_it ? fresh : null;
+function take(fresh, wanted) {
+  const same = held && held.lane === fresh.lane && held.crossing === fresh.crossing && (held.crossing || held.alerts[0]?.id === fresh.alerts[0]?.id);
+  const work = held && (held.candidates.length + held.listed.length + held.alerts.length > 0 || report.unsent());
+  next = work && !same && !wanted ? fresh : null;
   if (!next) held = fresh;
   $("moved").hidden = !next;
   draw(held);
 }
-async function load(asked_for_it = false) {
+async function load(wanted = false) {
   const turn = ++asked, answer = await second(lane);
   if (turn !== asked || !view) return;
-  put($("refused"), answer.ok ? "" : `${answer.error} ${answer.advice}`);
-  try { if (answer.ok) take(answer.body, asked_for_it); } catch (error) { lose(error); }
+  put($("refused"), answer.ok ? "" : `${tr(answer.error)} ${tr(answer.advice)}`);
+  try { if (answer.ok) take(answer.body, wanted); } catch (error) { lose(error); }
 }
-function choose(name) {
+// A text that was not sent is left only when that is asked for twice.
+function leave(act) {
+  const sure = !report.unsent() || performance.now() - leaving < 4000;
+  leaving = sure ? -Infinity : performance.now();
+  put($("refused"), sure ? "" : t("What you have written was not sent. Do it once more to leave it."));
+  if (sure) act();
+}
+const choose = (name) => leave(() => {
   lane = name;
   history.replaceState(null, "", `/second?lane=${encodeURIComponent(name)}`);
   load(true);
-}
-const back = () => location.assign(`/?lane=${encodeURIComponent(lane ?? "")}`);
-const orders = { s: back, escape: back, u: () => next && load(true) };
+});
+const back = () => leave(() => { report.show(null); location.assign(`/?lane=${encodeURIComponent(lane ?? "")}`); });
+const orders = { s: back, escape: back, u: () => next && leave(() => load(true)), f: () => report.write() };
 for (let place = 1; place < 10; place += 1) orders[place] = () => view?.lanes[place - 1] && choose(view.lanes[place - 1].lane);
 keys(orders);
 for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => orders[button.dataset.key]());
+addEventListener("beforeunload", (event) => { if (report.unsent()) event.preventDefault(); });
 
+function sayLost() {
+  if (!lost) return;
+  put($("lost-words"), t("NO CONNECTION TO THE BOOTH"));
+  put($("lost-since"), `${t("Since {time}.", { time: clock(lost.at) })} ${lost.telephone ? `${t("CCC: {telephone}.", { telephone: lost.telephone })} ` : ""}${t("This page comes back by itself.")}`);
+}
+// What is held, and what is being written, outlives a lost line and a new start of the booth; its drawing does not.
 const lose = listen((fresh) => {
   view = fresh;
   if (!view.lanes.some((one) => one.lane === lane)) lane = view.lanes[0]?.lane;
+  lost = null;
   document.body.dataset.line = "up";
   load();
 }, () => {
-  view = null;
-  held = next = null;
+  lost = { at: new Date(), telephone: view?.header.telephone };
+  view = next = null;
   document.body.dataset.line = "lost";
-  for (const id of ["band", "person", "found", "alerts", "radiation"]) put($(id), "");
-  put($("lost-words"), "NO CONNECTION TO THE BOOTH");
-  put($("lost-since"), `Since ${clock(new Date())}. This page comes back by itself.`);
+  for (const id of ["band", "person", "found", "passages", "strip"]) put($(id), "");
+  sayLost();
 });
+// A page kept for the Back button comes back empty.
+addEventListener("pagehide", () => { held = null; report.show(null); });
+onLanguage(() => {
+  sayLost();
+  report.draw();
+  try { if (view && held) draw(held); } catch (error) { lose(error); }
+});
+languageChoice($("language"));

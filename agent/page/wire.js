@@ -1,4 +1,4 @@
-// The line to the booth: one event stream under watch, and the two orders an officer can send.
+// The line to the booth: one event stream under watch, and the orders an officer can send.
 // Whatever goes wrong here, in the drawing too, ends in `lost`: an old verdict must not stay on the screen.
 import { t } from "./texts.js";
 
@@ -71,3 +71,6 @@ export const post = (path, order) => answered(path, {
 });
 export const second = (lane) =>
   answered(`/second.json?token=${encodeURIComponent(token)}&lane=${encodeURIComponent(lane)}`);
+// How far alerts have come, and what was found about them.
+export const told = (alerts) =>
+  answered(`/told.json?${new URLSearchParams([["token", token], ...alerts.map((one) => ["alert", one])])}`);

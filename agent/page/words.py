@@ -68,6 +68,23 @@ TIERS: Final = {
     "purple": "Purple notice",
     "un": "UN special notice",
 }
+# What was done to a listed document.
+FRAUDS: Final = {
+    "stolen": "stolen",
+    "lost": "lost",
+    "revoked": "revoked",
+    "invalidated": "declared invalid",
+    "stolen blank": "stolen blank",
+    "unknown": "reason not known",
+}
+# Kinds of alerts.
+KINDS: Final = {
+    "notice_hit": "Notice hit",
+    "listed_document": "Listed document",
+    "radiation_alarm": "Radiation alarm",
+    "person_and_radiation": "Person and radiation",
+    "exercise": "Exercise",
+}
 GRADES: Final = {"strong": "Strong candidate", "possible": "Possible candidate"}
 NAME_KINDS: Final = {
     "main": "Name",
@@ -137,6 +154,8 @@ TABLES: Final = {
     "DETECTORS": DETECTORS,
     "LINK": LINK,
     "TIERS": TIERS,
+    "FRAUDS": FRAUDS,
+    "KINDS": KINDS,
     "GRADES": GRADES,
     "NAME_KINDS": NAME_KINDS,
     "FIELDS": FIELDS,
