@@ -40,6 +40,7 @@ TABLES: Final = {"agent/page/words.py": FIRST_LINE_TABLES, "hq/ccc/words.py": CC
 SPEAKERS: Final = (
     "agent/booth.py",
     "agent/bulletin.py",
+    "agent/findings.py",
     "agent/fusion.py",
     "agent/health.py",
     "agent/knowledge.py",
@@ -137,8 +138,8 @@ def script_texts(script: bytes) -> Iterator[Id]:
 
 def unwritten_calls(script: str) -> list[str]:
     """Calls of `t` and `tn` whose first argument is not written out: nobody could translate it."""
-    code = re.sub(r"^\s*//.*$|^export function.*$", "", script, flags=re.MULTILINE)
-    return re.findall(r"(?<![\w.$])tn?\((?![\"'])[^)]{0,40}", code)
+    code = re.sub(r"(^|\s)//.*$|^export function.*$", "", script, flags=re.MULTILINE)
+    return re.findall(r"(?<![\w.$])tn?\((?!\s*[\"'])[^)]{0,40}", code)
 
 
 # --- tables ---------------------------------------------------------------------------------------------------
