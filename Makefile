@@ -42,6 +42,9 @@ bench: setup
 words: setup
 	$(BIN)/python -m tests.wording
 
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.zones -max_total_time=600 -rss_limit_mb=2048 -timeout=20
+
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --strip-extras --allow-unsafe --generate-hashes \
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock: setup
