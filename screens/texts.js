@@ -18,10 +18,10 @@ const worded = (value) => (typeof value === "number" ? value.toLocaleString(loca
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? worded(values[name]) : whole));
 const own = (table, key) => (Object.hasOwn(table, key) ? table[key] : null);
 
+const looked = (text) => { const found = own(catalogue.texts, text); return typeof found === "string" ? found : text; };
 // A text of the page: t("Lane {name}", { name }). The first argument is written out, for `make words` reads it here.
 export function t(text, values = {}) {
-  const found = own(catalogue.texts, text);
-  return fill(typeof found === "string" ? found : text, values);
+  return fill(looked(text), values);
 }
 // A text with a number: tn("{n} notice", "{n} notices", n).
 export function tn(one, many, n, values = {}) {
@@ -105,7 +105,7 @@ function show(wanted, found) {
   rules = new Intl.PluralRules(wanted.code);
   patterns = templates(found.texts);
   Object.assign(document.documentElement, { lang: wanted.code, dir: wanted.dir });
-  for (const [write, text] of fixed) write(t(text));
+  for (const [write, text] of fixed) write(looked(text));
   for (const draw of listeners) draw();
 }
 

@@ -71,6 +71,11 @@ REASONERS: Final = ("agent/alignment.py", "agent/matching.py")
 # What is put into sentences from variables, where no rule below looks.
 WITHIN: Final = {"agent/fusion.py": ("{0} h {1} min", "{0} min")}
 
+# The order of forms that translators of Arabic know: none, one, two, 3 to 10, 11 to 99, hundreds. Babel has the last
+# two the other way round.
+PLURALS: Final = {
+    "ar": "(n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5)",
+}
 SHAPES: Final = frozenset({"STOP", "CHECK", "CLEAR", "CANNOT CLEAR", "NONE"})
 _SILENT: Final = frozenset({"script", "style", "noscript", "kbd", "code"})
 _VOID: Final = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
@@ -323,12 +328,13 @@ def written(catalog: Catalog) -> bytes:
     """A catalogue as file: without dates, versions and line numbers, so that only changes of texts show."""
     body = io.BytesIO()
     write_po(body, catalog, width=110, omit_header=True, include_lineno=False)
+    plural = PLURALS.get(str(catalog.locale_identifier), catalog.plural_expr)
     head = (
         'msgid ""\nmsgstr ""\n'
         f'"Language: {catalog.locale_identifier}\\n"\n'
         '"Content-Type: text/plain; charset=utf-8\\n"\n'
         '"Content-Transfer-Encoding: 8bit\\n"\n'
-        f'"Plural-Forms: nplurals={catalog.num_plurals}; plural={catalog.plural_expr};\\n"\n\n'
+        f'"Plural-Forms: nplurals={catalog.num_plurals}; plural={plural};\\n"\n\n'
     )
     return head.encode() + body.getvalue()
 
