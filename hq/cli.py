@@ -526,7 +526,7 @@ def courier_import(office: Office, folder: Path, database: str | None) -> None:
         taken = medium.take_mail(folder, desk, _now())
     click.echo(f"{taken.receipts} alerts are receipted and {taken.heartbeats} heartbeats kept.")
     for reason, times in sorted(taken.refused.items()):
-        _note(f"refused, {times} times: {reason}")
+        _note(f"refused, {times} times: {reason}. {medium.what_to_do(reason)}")
     _note("Unmount the medium before pulling it out, and bring it back to the booth: it holds the receipts.")
 
 

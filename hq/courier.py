@@ -43,6 +43,21 @@ _OURS: Final = re.compile(
 )
 
 
+_WHAT_TO_DO: Final = {
+    "unknown-booth": "Enrol the booth first (`failsafe-hq booths enrol`), then import again.",
+    "revoked": "The booth's part has ended: ask why it still sends.",
+    "fork": "A booth sent two alerts as one: look at its line on the command centre's page, and call its technician.",
+    "unsigned": "Signed by other keys than the enrolled ones: call the booth's technician; new keys are enrolled anew.",
+    "not-for-this-booth": "Sealed elsewhere or put into another booth's folder: ask who has had this medium.",
+    "malformed": "Not made by an export, or by a newer version: have the booth export again, then update headquarters.",
+}
+
+
+def what_to_do(reason: str) -> str:
+    """What the operator does about envelopes that were refused for `reason`."""
+    return _WHAT_TO_DO.get(reason, "Have the booth export again onto a new medium; it keeps what was not receipted.")
+
+
 class CourierFault(HeadquartersError):
     """The publication cannot be copied; the medium may hold the old one still, and then whole."""
 

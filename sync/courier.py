@@ -42,6 +42,9 @@ Progress = Callable[[int, int], None]  # bytes done, bytes in all
 _DEPTH: Final = 4
 _NOTHING_HERE: Final = "Choose the folder in which `metadata` and `targets` lie, or this booth's welcome file."
 _READ_AGAIN: Final = "Put the medium in again and start the import again; the spool holds what it held before."
+_STRANGE: Final = (
+    "Do not use this medium; ask who has had it, and for a new one from headquarters (`failsafe-hq courier export`)."
+)
 _NOT_BACK_YET: Final = (
     "Bring it to headquarters first (`failsafe-hq courier import`), then import it here: the receipts come on it."
 )
@@ -93,7 +96,7 @@ def import_folder(
         SpoolFault: medium or spool cannot be read or written.
     """
     if not BOOTH_ID.fullmatch(booth):
-        raise Malformed("This booth's id is not a booth id.", "Correct `booth` in the configuration.")
+        raise Malformed("This booth's id is not a booth id.", "Correct `id` in [booth] of the configuration.")
     if source.is_file() and not source.is_symlink():
         return _import_welcome(source, spool, booth)
     if not source.is_dir():
@@ -226,7 +229,7 @@ def _plain_files(folder: Path, name: str, depth: int) -> Iterator[tuple[str, int
         elif entry.is_file(follow_symlinks=False):
             yield inside, entry.stat(follow_symlinks=False).st_size
         else:
-            raise Malformed("There is a link, a pipe or too deep a folder where a publication has files.")
+            raise Malformed("There is a link, a pipe or too deep a folder where a publication has files.", _STRANGE)
 
 
 def _own_keys(folder: Path, booth: str) -> Iterator[tuple[str, int]]:
@@ -235,7 +238,7 @@ def _own_keys(folder: Path, booth: str) -> Iterator[tuple[str, int]]:
         for epoch in _folders(feed):
             file = epoch / booth
             if file.is_symlink():
-                raise Malformed("There is a link where a key file belongs.")
+                raise Malformed("There is a link where a key file belongs.", _STRANGE)
             if file.is_file():
                 yield f"{KEYS_FOLDER}/{feed.name}/{epoch.name}/{booth}", file.stat().st_size
 
@@ -248,7 +251,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _is_folder(folder: Path) -> bool:
     if folder.is_symlink():
-        raise Malformed("There is a link where a publication has a folder.")
+        raise Malformed("There is a link where a publication has a folder.", _STRANGE)
     return folder.is_dir()
 
 

@@ -79,7 +79,7 @@ def export_folder(
         SpoolFault: the spool cannot be read or the medium not written.
     """
     if not BOOTH_ID.fullmatch(booth):
-        raise Malformed("This booth's id is not a booth id.", "Correct `id` in the configuration.")
+        raise Malformed("This booth's id is not a booth id.", "Correct `id` in [booth] of the configuration.")
     names = [name for name in out.names() if waiting(name) is not None or name in (HEARTBEAT_FILE, WANT_FILE)]
     names.sort(key=lambda name: (waiting(name) is None, name))
     alerts = present = 0

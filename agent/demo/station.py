@@ -170,7 +170,9 @@ class Ear:
         try:
             return self.heard.get(timeout=timeout_s)
         except queue.Empty:
-            raise DemoFailed("A document was read and no verdict came.") from None
+            raise DemoFailed(
+                "A document was read and no verdict came. Play it again; report it if it happens twice."
+            ) from None
 
 
 @dataclass(slots=True)
