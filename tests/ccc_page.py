@@ -89,6 +89,7 @@ class InTestDesk:
         self.lines = list(lines)
         self.booths: tuple[BoothLine, ...] = (BoothLine(booth="XX-INVENTED-01", country="XX", heard_at=AT),)
         self.fault: Exception | None = None
+        self.cannot_write = False
         self.threads: set[int] = set()
         self.asked: list[tuple[int, str]] = []
         self.acknowledged: list[tuple[tuple[int, ...], str]] = []
@@ -107,6 +108,8 @@ class InTestDesk:
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         if self.fault is not None:
             raise self.fault
+        if self.cannot_write:
+            raise OSError
         self.acknowledged.append((tuple(numbers), officer))
         word = Acknowledgement(officer=officer, at=AT)
         mine = [one for one in self.lines if one.number in numbers and one.acknowledged is None]

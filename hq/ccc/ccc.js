@@ -47,11 +47,13 @@ function who(person) {
   const known = facts(person.birth_date && t("born {date}", { date: person.birth_date }), person.nationality, person.repaired && t("zone repaired"));
   return [el("bdi", { class: "name" }, whose(person)), known && el("small", {}, known)];
 }
-function why(alert) {
-  const found = grounds(alert), more = found.length - 2;
+function why({ alert, findings, acknowledged: seen }) {
+  const found = grounds(alert), more = found.length - 2, last = findings?.at(-1);
   return [found.length ? null : kind(alert),
     found.slice(0, 2).map(([mark, what, reasons], at) => el("p", {}, shape(mark), el("span", {}, el("b", {}, what), at === 0 && reasons && el("small", {}, reasons)))),
-    more > 0 && el("small", {}, tn("and {n} more", "and {n} more", more))];
+    more > 0 && el("small", {}, tn("and {n} more", "and {n} more", more)),
+    seen && el("p", {}, shape("CLEAR"), el("span", {}, acknowledged(seen))),
+    last && el("p", { class: "finding" }, shape("NONE"), el("span", {}, facts(tn("{n} finding", "{n} findings", findings.length), clock(last.finding.at.wall))))];
 }
 function cells(line) {
   const { alert } = line, [mark, word] = marked(URGENCIES, alert.urgency), { place: at } = alert;
@@ -59,13 +61,12 @@ function cells(line) {
   const [told, state, words] = telling(line), [linked, whole] = chain(line.chain);
   return [
     el("td", { class: "urgency" }, urgent(line) ? sign(mark, el("strong", {}, word)) : word,
-      alert.kind === "exercise" ? el("strong", { class: "exercise" }, t("EXERCISE")) : el("small", {}, judged(alert.verdict)),
-      line.acknowledged && el("small", { class: "seen" }, acknowledged(line.acknowledged))),
+      alert.kind === "exercise" ? el("strong", { class: "exercise" }, t("EXERCISE")) : el("small", {}, judged(alert.verdict))),
     el("td", { class: "event" }, clock(alert.at.wall), alert.at.trusted ? el("small", {}, day(alert.at.wall)) : el("small", {}, sign("CHECK", t("clock not trusted")))),
     el("td", { class: "arrived" }, clock(line.received_at), el("small", {}, late >= 60 && alert.at.trusted ? t("{age} later", { age: age(late) }) : day(line.received_at))),
     el("td", { class: "point" }, el("bdi", {}, at.crossing_point), el("small", {}, facts(countryName(at.country) ?? at.country, at.lane && t("lane {lane}", { lane: at.lane }))), el("small", {}, el("bdi", { dir: "ltr" }, at.booth))),
     el("td", { class: "who" }, who(alert.person)),
-    el("td", { class: "why" }, why(alert)),
+    el("td", { class: "why" }, why(line)),
     el("td", { class: "mirror" }, sign(held, old)),
     el("td", { class: "chain" }, sign(linked, whole)),
     el("td", { class: "cbrne" }, told === "not for CBRNE" ? el("span", { class: "empty" }, t("no")) : sign(state, words)),

@@ -11,7 +11,7 @@ const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("
 const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null && value !== "" && value !== false && value.length !== 0)
   .map(([name, value]) => [el("dt", {}, name), ...[value].flat().map((one) => el("dd", {}, one instanceof Node ? one : bdi(one)))]));
 const part = (title, ...children) => el("section", {}, el("h3", {}, title), ...children);
-const table = (name, heads, body) => el("table", { "aria-label": name }, el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)))), body);
+const table = (name, heads, body, kind) => el("table", { "aria-label": name, class: kind }, el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)))), body);
 
 function where({ place }) {
   return part(t("Where"), pairs([[t("Crossing point"), place.crossing_point], [t("Country"), country(place.country)], [t("Lane"), place.lane],
@@ -47,7 +47,7 @@ function candidate(one) {
   return el("article", { class: `candidate ${one.grade}` },
     el("h4", {}, sign(mark, grade), el("span", {}, word(TIERS, one.tier))),
     el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: one.score.toFixed(2) })),
-    reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason))));
+    reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason)), "reasons"));
 }
 const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, tr(one.fraud_type))),
   one.sure === false && el("p", { class: "warn" }, t("The number had to be repaired: have it compared.")),
@@ -56,6 +56,14 @@ function why(alert) {
   const found = [...candidates(alert).map(candidate), ...(alert.listed ?? []).map(listed)];
   return found.length > 0 && part(t("Why"), el("p", { class: "caution" }, t("A notice alone is no ground to detain: confirm the hit first.")), ...found);
 }
+// In the officer's own words, in the order the booth wrote them: a later one may correct an earlier one.
+function finding(one) {
+  const { finding: said } = one, [mark, state] = chain(one.chain);
+  return el("article", {}, el("p", { class: "found" }, bdi(said.text)),
+    el("p", { class: "why" }, facts(full(said.at.wall), !said.at.trusted && t("clock not trusted"), said.shift && t("signed {name}", { name: said.shift }), t("arrived {time}", { time: full(one.received_at) }))),
+    one.chain !== "whole" && el("p", { class: "why" }, sign(mark, t("{state}, entry {sequence}", { state, sequence: String(one.sequence) }))));
+}
+const findings = (line) => line.findings?.length > 0 && part(t("What the second line found"), ...line.findings.map(finding));
 function radiation({ radiation: rays }) {
   if (!rays) return null;
   const row = (one) => el("tr", {}, el("th", { scope: "row" }, word(RADIATION_CHANNELS, one.channel)), el("td", {}, sign(one.alarm ? "STOP" : "CLEAR", one.alarm ? t("ALARM") : t("quiet"))),
@@ -94,7 +102,7 @@ export function detail(line) {
     el("p", { class: "kind" }, sign(mark, el("strong", {}, urgency)), el("span", {}, kind(alert)), alert.kind === "exercise" && el("strong", { class: "exercise" }, t("EXERCISE, nothing has happened"))),
     el("p", { class: "sentence" }, sentence(alert)),
     line.acknowledged && el("p", {}, sign("CLEAR", acknowledged(line.acknowledged))),
-    who(alert), why(alert), radiation(alert), where(alert), when(line), notices(alert), journey(line),
+    findings(line), who(alert), why(alert), radiation(alert), where(alert), when(line), notices(alert), journey(line),
     part(t("Numbers"), pairs([[t("Alert"), code(alert.id)], [t("Crossing"), code(alert.crossing)], [t("Follows"), code(alert.follows)]])),
     record(line),
   ].filter(Boolean);

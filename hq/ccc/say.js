@@ -24,8 +24,9 @@ export function position({ latitude, longitude }) {
 }
 export const fullName = (person) => [person?.surname, person?.given].filter(Boolean).join(", ") || null;
 export const whose = (person) => person && (fullName(person) ?? person.document_number ?? t("not readable"));
-// Short facts one after another; the dot stands between them in every language.
-export const facts = (...parts) => parts.flat().filter(Boolean).join(" · ");
+// Short facts one after another; the dot stands between them in every language, and none turns its neighbour.
+const alone = (text) => (document.documentElement.dir === "rtl" ? `\u2068${text}\u2069` : text);
+export const facts = (...parts) => parts.flat().filter(Boolean).map(alone).join(" · ");
 
 // The mirror's age at the verdict: FRESH to 24 h, STALE to 48 h.
 export function mirror(seconds) {
