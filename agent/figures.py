@@ -27,8 +27,17 @@ TARGETS: Final[Mapping[str, float]] = {
     "refresh_new_timestamp_cpu": 20.0,
     "refresh_new_timestamp_bodies": 1000.0,
     "verdict_to_ccc_p95": 2.0,
+    "mrz_parse_p50": 80.0,
+    "zone_repair_p50": 1000.0,
+    "zone_number_wrong": 0.5,
+    "zone_two_confusions_wrong": 5.0,
 }
-RATE_TARGETS: Final[Mapping[str, float]] = {"hq_ingest_batches_of_50": 800.0}
+RATE_TARGETS: Final[Mapping[str, float]] = {
+    "hq_ingest_batches_of_50": 800.0,
+    "zone_dates_repaired": 99.0,
+    "zone_number_inside": 99.0,
+    "zone_number_first": 80.0,
+}
 
 
 @dataclass(frozen=True, slots=True)

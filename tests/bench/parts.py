@@ -37,6 +37,7 @@ from failsafe.sync.records import (
     PutNotice,
     encode,
 )
+from tests.bench import zones as misread
 from tests.bench.crowd import People, traveller, zone
 
 QUERIES = 300
@@ -59,6 +60,7 @@ def figures_without_size(folder: Path) -> Iterator[Figure]:
     """What does not depend on how many notices there are."""
     yield from _ledger(folder)
     yield from _zones()
+    yield from misread.figures()
 
 
 def read_notices(people: People) -> list[Notice]:
@@ -265,7 +267,21 @@ def _zones() -> Iterator[Figure]:
     ours = each_us(mrz.parse, zones)
     assert all(slices(one) is not None for one in zones)
     plain = each_us(slices, zones)
-    yield from p50_p99("mrz_parse", ours, "us", ("slices and check digits alone, no warnings, no repair", plain))
+    package = each_us(by_the_mrz_package, zones)
+    yield from p50_p99(
+        "mrz_parse",
+        ours,
+        "us",
+        ("slices and check digits alone, no warnings, no repair", plain),
+        ("the mrz package, fields and warnings", package),
+    )
+
+
+def by_the_mrz_package(lines: Sequence[str]) -> object:
+    """A passport's fields by the package `mrz`, a development dependency only; it warns as ours does."""
+    from mrz.checker.td3 import TD3CodeChecker
+
+    return TD3CodeChecker("\n".join(lines), compute_warnings=True).fields()
 
 
 def slices(lines: Sequence[str]) -> dict[str, str] | None:
