@@ -5,12 +5,20 @@ import { findings } from "./finding.js";
 import { keys } from "./keys.js";
 import { passages } from "./passages.js";
 import { age, clock, number } from "./say.js";
+import { signals } from "./signals.js";
 import { strip } from "./strip.js";
 import { language, languageChoice, onLanguage, t, tr } from "./texts.js";
 import { listen, second } from "./wire.js";
 import { ACTIONS, RADIATION, VERDICTS } from "./words.js";
 
 let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0, leaving = -Infinity, lost = null;
+// The radiation alarm sounds here too; the verdicts' tones are the first line's.
+const signal = signals(() => sounds());
+function sounds() {
+  if (view) signal.sound(view.lanes, null, null); else signal.hush();
+  $("heard").hidden = !signal.ringing();
+  $("silent").hidden = signal.live();
+}
 const report = findings(() => view?.header.telephone);
 
 function told(code) {
@@ -76,7 +84,7 @@ const choose = (name) => leave(() => {
   load(true);
 });
 const back = () => leave(() => { report.show(null); location.assign(`/?lane=${encodeURIComponent(lane ?? "")}`); });
-const orders = { s: back, escape: back, u: () => next && leave(() => load(true)), f: () => report.write() };
+const orders = { s: back, escape: back, u: () => next && leave(() => load(true)), f: () => report.write(), h: () => signal.hear(), t: () => signal.open() };
 for (let place = 1; place < 10; place += 1) orders[place] = () => view?.lanes[place - 1] && choose(view.lanes[place - 1].lane);
 keys(orders);
 for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => orders[button.dataset.key]());
@@ -93,6 +101,7 @@ const lose = listen((fresh) => {
   if (!view.lanes.some((one) => one.lane === lane)) lane = view.lanes[0]?.lane;
   lost = null;
   document.body.dataset.line = "up";
+  sounds();
   load();
 }, () => {
   lost = { at: new Date(), telephone: view?.header.telephone };
@@ -100,6 +109,7 @@ const lose = listen((fresh) => {
   document.body.dataset.line = "lost";
   for (const id of ["band", "person", "found", "passages", "strip"]) put($(id), "");
   sayLost();
+  sounds();
 });
 // A page kept for the Back button comes back empty.
 addEventListener("pagehide", () => { held = null; report.show(null); });
@@ -109,3 +119,4 @@ onLanguage(() => {
   try { if (view && held) draw(held); } catch (error) { lose(error); }
 });
 languageChoice($("language"));
+setInterval(sounds, 1000);

@@ -44,6 +44,6 @@ export function signals(onChange) {
       if (key !== told && told !== null && word && wanted() && !loud) speak.play(VERDICT[word] ?? VERDICT["CANNOT CLEAR"]);
       told = key;
     },
-    hush: () => speak.ring(null),
+    hush() { standing = []; speak.ring(null); },
   };
 }

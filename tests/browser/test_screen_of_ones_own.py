@@ -164,3 +164,18 @@ def test_ages_that_grow_are_not_read_out_each_second(screen: Page, served: Serve
     assert "old" not in announced.inner_text()
     assert screen.locator("#states").get_attribute("aria-live") is None
     expect(screen.locator("#said")).to_have_attribute("aria-live", "assertive")
+
+
+def test_second_line_goes_on_with_the_alarm_and_knows_what_was_heard(
+    screen: Page, served: Served, visitor: Visitor
+) -> None:
+    served.desk.show(alarm(2))
+    heard = screen.get_by_role("button", name="Alarm heard")
+    expect(heard).to_be_visible()
+    screen.goto(f"http://127.0.0.1:{served.port}/second?lane=north")
+    expect(heard).to_be_visible()
+    screen.keyboard.press("h")
+    expect(heard).to_be_hidden()
+    screen.goto(f"http://127.0.0.1:{served.port}/")
+    expect(screen.locator("#said")).to_contain_text("Radiation alarm")
+    expect(heard).to_be_hidden()
