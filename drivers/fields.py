@@ -68,18 +68,14 @@ def _long(field: str, rest: str, behind: str) -> Number:
 
 def checks_of(layout: Layout, rows: Sequence[str], number: Number) -> Checks:
     """Every check digit, judged by itself."""
-    found = {check.name: _judged(layout, check, rows) for check in layout.checks[1:]}
+    found: dict[str, bool | None] = {check.name: holds(check, rows) for check in layout.checks[1:]}
+    if layout is RUS_INTERNAL and not _filled(layout.checks[2], rows):
+        found["expiry_date"] = None  # it never expires, and has fillers for date and digit
     told = found.get
     return Checks(number.holds, told("birth_date"), told("expiry_date"), told("optional"), told("composite"))
 
 
-def _judged(layout: Layout, check: Check, rows: Sequence[str]) -> bool | None:
-    if layout is RUS_INTERNAL and check.name == "expiry_date" and not unfilled(check, rows):
-        return None  # it never expires, and has fillers for date and digit
-    return holds(check, rows)
-
-
-def unfilled(check: Check, rows: Sequence[str]) -> str:
+def _filled(check: Check, rows: Sequence[str]) -> str:
     """What a check digit covers and the digit, without their fillers."""
     return (check.covered(rows) + rows[check.at[0]][check.at[1]]).replace(FILLER, "")
 

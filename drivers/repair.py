@@ -330,6 +330,11 @@ def _codes_mended(codes: Sequence[tuple[str, tuple[str, ...]]], spoilt: Spoilt) 
 _LETTERS: Final = str.maketrans({"0": "O", "1": "I", "8": "B", "5": "S", "2": "Z", "6": "G"})
 
 
+_DIGIT: Final = re.compile("[0-9]")
+
+
 def asked_name(layout: Layout, field: str) -> str:
     """A name with digits put right that stand for letters: no name has digits, except in the Russian passport."""
-    return field if layout is RUS_INTERNAL else field.translate(_LETTERS)
+    if layout is RUS_INTERNAL or field.isalpha() or not _DIGIT.search(field):
+        return field
+    return field.translate(_LETTERS)
