@@ -48,9 +48,10 @@ from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
 from failsafe.agent.recorder import whereabouts
 from failsafe.agent.traveller import from_entry, from_reading
 from failsafe.agent.tray import Tray
+from failsafe.agent.watching import Watchers
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
-from failsafe.drivers.reading import DocumentRead, Reading
+from failsafe.drivers.reading import DeviceHealth, DocumentRead, Reading
 from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
@@ -79,6 +80,7 @@ class _Device:
     table: DeviceTable
     driver: drivers.Driver
     line: LineState | None = None
+    fault: str = ""  # of itself, as a reader tells it
 
 
 class Booth:
@@ -107,6 +109,7 @@ class Booth:
         self._lines = [self._make_line(device) for device in self._devices.values()]
         self._bell = Bell()
         self._listeners: set[Callable[[Issued], None]] = set()
+        self._watchers = Watchers()
         self._view: View | None = None
         self._seconds: dict[str, SecondView] = {}
         self._shown_at = float("-inf")
@@ -230,12 +233,16 @@ class Booth:
             post.receive(name, reading, now)
         elif isinstance(reading, DocumentRead):
             post.present(from_reading(reading, self._knowledge.year()), now, reading.at)
+        elif isinstance(reading, DeviceHealth):
+            device.fault = "" if reading.ok else reading.detail
+        self._watchers.tell(name, reading)
 
     def _on_line(self, now: float, name: str, state: LineState) -> None:
         device = self._devices[name]
         if device.line is None or device.line.state != state.state:
             _log.info("line", device=name, state=state.state, advice=state.advice)
-        device.line = state
+        device.line, device.fault = state, ""
+        self._watchers.tell(name, state)
         if device.driver.role == "radiation":
             self._posts[device.table.lane].line(name, state.state == "OK", now)
 
@@ -311,6 +318,8 @@ class Booth:
             if device.driver.role == "radiation" and state == "OK":
                 health = self._posts[device.table.lane].monitors[name].health(now)
                 state, what_to_do = health, advice(health)
+            elif device.fault and state == "OK":
+                state, what_to_do = "DEVICE", f"{device.fault} Check its power and cable: `failsafe watch {name}`."
             yield DetectorView(
                 name=name, lane=device.table.lane, role=device.driver.role, state=state, advice=what_to_do
             )
@@ -422,6 +431,17 @@ class Booth:
                 yield await waiting.get()
         finally:
             self._listeners.discard(listen)
+
+    async def watch(self, device: str, *, specimen: bool) -> AsyncIterator[dict[str, Any]]:
+        """All that a device says from now on; see `control.Core`."""
+        if device not in self._devices:
+            names = ", ".join(self._devices) or "none"
+            yield {"error": "This booth has no such device.", "advice": f"Name one of: {names}."}
+            return
+        _log.info("watched", device=device, specimen=specimen)
+        async with contextlib.aclosing(self._watchers.listen(device, specimen=specimen)) as heard:
+            async for seen in heard:
+                yield seen
 
     # --- serving -------------------------------------------------------------------------------------------------
 

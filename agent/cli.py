@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys
+from failsafe.agent import config, decoding, keys, technician
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -356,6 +356,11 @@ def decode(driver: str, source: IO[bytes], stamped: bool) -> None:
 def _print_lines(answers: Iterable[Answer]) -> None:
     for answer in answers:
         click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+failsafe.add_command(technician.watch)
+failsafe.add_command(technician.record)
+failsafe.add_command(technician.replay)
 
 
 # --- showing ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The core's own door for the command line: a UNIX socket that speaks JSON lines.
 
 Who may open it is a matter of the file's owner and mode (0660, the technicians' group). A request is one object with
-`ask`; the answer is one object, or for `verdicts` one a verdict until the caller leaves. No answer carries a person
-that the caller did not send.
+`ask`; the answer is one object, or for `verdicts` and `watch` one after the other until the caller leaves. No answer
+carries a person that the caller did not send; only who watches a specimen sees what is on the reader as it is.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class Core(Protocol):
 
     def verdicts(self) -> AsyncIterator[Answer]:
         """Every verdict from now on, without identity."""
+        ...
+
+    def watch(self, device: str, *, specimen: bool) -> AsyncIterator[Answer]:
+        """All that a device says from now on; persons in it are masked unless a specimen is watched."""
         ...
 
 
@@ -80,11 +84,14 @@ async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[An
             await send(await asyncio.to_thread(core.screen, person))
         elif asked == "screen":
             await send({"error": "nobody to screen", "advice": 'Send "person", an object as `failsafe screen` reads.'})
+        elif asked == "watch":
+            async for seen in core.watch(str(request.get("device")), specimen=request.get("specimen") is True):
+                await send(seen)
         elif asked == "verdicts":
             async for verdict in core.verdicts():
                 await send(verdict)
         else:
-            await send({"error": f"unknown: {asked!r}"[:80], "advice": "Ask for status, screen or verdicts."})
+            await send({"error": f"unknown: {asked!r}"[:80], "advice": "Ask for status, screen, verdicts or watch."})
 
 
 class Visitor:

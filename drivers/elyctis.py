@@ -42,7 +42,8 @@ def frame(letter: bytes, body: bytes) -> bytes:
     return letter + len(body).to_bytes(2, "big") + body
 
 
-def _sound(letter: bytes, body: bytes) -> bool:
+def is_sound(letter: bytes, body: bytes) -> bool:
+    """Whether a body may belong to a frame of this letter."""
     if letter == b"C":
         return len(body) <= 4
     return all(byte in _PRINTED for byte in body) and (letter != b"I" or not body or body.endswith(b"\r"))
@@ -52,7 +53,7 @@ class ElyctisDecoder:
     """Frames of these readers in, documents and the reader's own health out; says when the reader must be asked."""
 
     def __init__(self, gap_s: float = GAP_S) -> None:
-        self._frames = Prefixed(b"ICVWRTS", _sound, _BODY_LIMIT, gap_s)
+        self._frames = Prefixed(b"ICVWRTS", is_sound, _BODY_LIMIT, gap_s)
         self._asked_at: float | None = None  # since when an answer is awaited
         self._next_at = float("-inf")
         self._armed = False

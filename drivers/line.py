@@ -89,6 +89,7 @@ class SerialLine:
         settings: the line's settings where they are not the driver's own.
         deliver: called with each reading, in this line's thread; it must not block for long.
         report: called with each change of state, in this line's thread.
+        tap: called with the bytes as they go over the line, and whether they came from the device; for recordings.
 
     `turns` grows a few times a second while the port is read and each few seconds while it is waited for; when it
     stays, the thread is blocked.
@@ -103,6 +104,7 @@ class SerialLine:
         *,
         deliver: Callable[[Reading], None],
         report: Callable[[LineState], None],
+        tap: Callable[[bytes, bool], None] | None = None,
     ) -> None:
         self.name = name
         self.port = port
@@ -110,6 +112,7 @@ class SerialLine:
         self.settings = settings or driver.line
         self._deliver = deliver
         self._report = report
+        self._tap = tap
         self._state: LineWord | None = None
         self._stopping = threading.Event()
         self.turns = 0
@@ -152,6 +155,8 @@ class SerialLine:
                 if not worked:
                     worked = True
                     self._become("OK", f"{self.driver.name} on {self.port}", "")
+                if chunk and self._tap is not None:
+                    self._tap(chunk, True)
                 self._take(decoder, chunk)
                 self._send(decoder, port)
         except _PORT_FAULTS as error:
@@ -176,6 +181,8 @@ class SerialLine:
         message = decoder.to_send(time.monotonic())  # noqa: TID251
         if message:
             port.write(message)
+            if self._tap is not None:
+                self._tap(message, False)
 
     def _fault(self, fault: LineFault) -> None:
         self._become(_WORDS[type(fault)], fault.detail, fault.advice)

@@ -33,7 +33,8 @@ from failsafe.drivers.reading import REJECTED, DocumentRead, Malformed, Reading,
 _LINE_LIMIT: Final = 1024
 _AIM: Final = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 _ANSWERS: Final = re.compile(r"[\x01\x02]*[0-9A-Za-z@]{4,20}[\x06\x15\x05][!.;]\x03?")
-# Shorter lines are no line of a zone; the shortest has 30 places.
+# A Swiss driving licence has a first line of nine places and two of thirty; no other line of a zone is shorter.
+_SWISS_FIRST: Final = re.compile(r"[A-Z]{3}[0-9]{3}[A-Z]<<")
 _ZONE_LINE_FROM: Final = 20
 _ZONE_LINE_SHARE: Final = 0.7  # of its places are recognised
 
@@ -127,7 +128,7 @@ class LinesDecoder:
         return [*self._end_zone(now), self._done(reading)]
 
     def _zone_line(self, text: str, now: float) -> list[Reading]:
-        other = bool(self._zone) and len(text) != len(self._zone[-1])
+        other = bool(self._zone) and len(text) != len(self._zone[-1]) and not _SWISS_FIRST.fullmatch(self._zone[-1])
         before = self._end_zone(now) if other else []
         self._zone.append(_marked(text))
         lines = tuple(self._zone) if has_zone_size(self._zone) else mrz.split(self._zone[-1])
@@ -181,6 +182,8 @@ def _begins_a_card(text: str) -> bool:
 
 def _is_zone_line(text: str) -> bool:
     """Whether a line was printed in a zone: mostly of its alphabet, with a filler, as no barcode's text is."""
+    if _SWISS_FIRST.fullmatch(text.rstrip()):
+        return True
     known = sum(char in ALPHABET for char in text)
     return len(text) >= _ZONE_LINE_FROM and FILLER in text and known >= _ZONE_LINE_SHARE * len(text)
 

@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 
 from failsafe.drivers import cute, tsa
+from failsafe.drivers.transcript import Transcript
 
 BITS_A_BYTE: Final = 10  # start, eight data, stop
 
@@ -126,6 +127,24 @@ class Pty:
         if self._ends is None:
             raise Unplugged("The simulated device is unplugged; call plug() first.")
         return self._ends[0]
+
+
+def play(transcript: Transcript, pty: Pty, stopping: threading.Event, pace: float = 1.0) -> None:
+    """Say what a device said in a recording, at its times and its line's speed, until the end or `stopping`.
+
+    Args:
+        transcript: the recording; what was said to the device is passed over.
+        pty: where the device is plugged in.
+        stopping: ends it between two bursts.
+        pace: seconds of ours for one of the recording's; 0 plays without any pause.
+    """
+    told_s = 0.0
+    for burst in transcript.bursts:
+        if stopping.wait((burst.at_s - told_s) * pace):
+            return
+        told_s = burst.at_s
+        if burst.from_device:
+            pty.write(burst.content, transcript.baud if pace else None)
 
 
 # --- documents -----------------------------------------------------------------------------------------------

@@ -130,6 +130,23 @@ def test_zones_with_any_line_end_and_mark(zone, ends, together, aim):
     assert read(LinesDecoder(), zone_lines(zone, ends, together=together, aim=aim)) == [DocumentRead(NOW, zone)]
 
 
+@pytest.mark.parametrize("ends", [b"\r", b"\r\n"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        ("ABC123D<<", "FACHE123456789012<<700102<<<<<", "SAMPLESON<<INVENTED<<<<<<<<<<<"),
+        ("D1FRA13AA000026181231SAMPLES<4",),
+    ],
+    ids=["Swiss", "French"],
+)
+def test_driving_licences_with_a_zone(zone, ends):
+    assert read(LinesDecoder(), zone_lines(zone, ends)) == [DocumentRead(NOW, zone)]
+    assert read(LinesDecoder(), zone_lines(TD1, ends) + zone_lines(zone, ends)) == [
+        DocumentRead(NOW, TD1),
+        DocumentRead(NOW, zone),
+    ]
+
+
 def test_an_imager_without_line_ends_is_ended_by_silence():
     decoder = LinesDecoder()
     assert decoder.receive("".join(TD1).encode(), 1.0) == []
