@@ -121,6 +121,16 @@ def test_files_of_link_and_spool_tell_nothing(booth: BothEnds) -> None:
     assert [name for name in names if name.startswith("spool/in/keys/base/")]
 
 
+@pytest.mark.parametrize("name", ["core.log", "link.log", "hq.log"])
+def test_no_log_tells_of_anybody(booth: BothEnds, name: str) -> None:
+    """Core and headquarters read what they judge; neither writes it down beside its own books."""
+    secrets = needles(booth)
+    log = (booth.folder / name).read_bytes()
+    assert b"event=" in log, "it logs"
+    for what in ("a traveller", "a notice", "a key"):
+        assert not [1 for text in secrets[what] if text in log], f"{name} tells {what}"
+
+
 def test_the_same_search_finds_it_all_where_it_may_be(booth: BothEnds) -> None:
     """Headquarters, which may read, has it in its database: the needles are the right ones."""
     alerts = b"".join(msgspec.json.encode(line.alert) for line in booth.arrived().view.alerts)
