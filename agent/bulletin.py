@@ -65,12 +65,12 @@ class Condition:
     @property
     def oldest_undelivered_s(self) -> float | None:
         """How long the oldest record has waited for headquarters' receipt."""
-        return self._since(self.undelivered.oldest)
+        return self.since(self.undelivered.oldest)
 
     @property
     def oldest_alert_s(self) -> float | None:
         """How long the oldest alert has waited for headquarters' receipt."""
-        return self._since(self.alerts_waiting.oldest)
+        return self.since(self.alerts_waiting.oldest)
 
     def link_view(self) -> LinkView | None:
         """What may be shown of the link; its times are its own and nobody's signature stands for them."""
@@ -81,12 +81,12 @@ class Condition:
             state=self.link.state,
             detail=self.link.detail,
             since=self.link.since,
-            since_s=self._since(self.link.since),
+            since_s=self.since(self.link.since),
             last_contact=contact,
-            last_contact_s=self._since(contact),
+            last_contact_s=self.since(contact),
         )
 
-    def _since(self, moment: str | None) -> float | None:
+    def since(self, moment: str | None) -> float | None:
         """Seconds from an ISO 8601 moment until now, never less than 0; None if it is no such moment."""
         if moment is None:
             return None
@@ -185,6 +185,7 @@ def header(now: Condition) -> HeaderView:
 
 def heartbeat(now: Condition, ledger: Ledger, at: Moment, version: str) -> Heartbeat:
     """What headquarters hears of the booth every few minutes; `ledger` is the calling thread's connection."""
+    waiting = ledger.undelivered()
     return Heartbeat(
         booth=now.booth.id,
         at=at,
@@ -192,7 +193,8 @@ def heartbeat(now: Condition, ledger: Ledger, at: Moment, version: str) -> Heart
         ledger_head=ledger.head(),
         ledger_length=ledger.length(),
         sequence=ledger.sequence(),
-        undelivered=ledger.undelivered().entries,
+        undelivered=waiting.entries,
+        oldest_undelivered_s=now.since(waiting.oldest),
         mirror=now.edition.feeds(),
         mirror_state=now.mirror,
         mirror_age_s=now.mirror_age_s,

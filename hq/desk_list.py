@@ -165,6 +165,7 @@ def _booth_line(
         mirror_state=heard.mirror_state,
         mirror_age_s=heard.mirror_age_s,
         undelivered=heard.undelivered,
+        oldest_undelivered_s=heartbeat.oldest_undelivered_s,
         gaps=gaps,
         forks=forks,
         faults=(*own, *faults, *parts),

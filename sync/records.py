@@ -521,6 +521,7 @@ class Heartbeat(Record, frozen=True, kw_only=True):
     mirror_state: str
     mirror_age_s: float | None
     parts: tuple[PartState, ...] = ()
+    oldest_undelivered_s: float | None = None  # how long the oldest of them has waited
 
 
 class Want(Record, frozen=True, kw_only=True):

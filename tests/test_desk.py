@@ -374,9 +374,10 @@ def test_two_desks_beside_each_other_store_once(hq, booth):
 
 def test_a_heartbeat_is_what_the_page_shows_of_a_booth(desk, booth):
     assert line_of(desk, booth).heard_at is None
-    desk.hear(booth.heartbeat(10, 5, undelivered=2), LATER)
+    desk.hear(booth.heartbeat(10, 5, undelivered=2, oldest_undelivered_s=90.5), LATER)
     line = line_of(desk, booth)
     assert (line.heard_at, line.country, line.undelivered) == ("2026-11-21T13:00:00Z", "ZZ", 2)
+    assert line.oldest_undelivered_s == 90.5
     assert (line.mirror_state, line.mirror_age_s) == ("FRESH", 60.0)
     assert line.faults == ("passport-1: LOST",)
 

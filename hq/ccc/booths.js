@@ -8,7 +8,8 @@ import { LEDGERS, MIRRORS, REVOKED } from "./words.js";
 const SILENT_S = 660; // a heartbeat comes every five minutes: two are missing, and a minute's grace
 const MOST = 200, WELL = 7;
 const mirror = (booth) => marked(MIRRORS, booth.mirror_state.toUpperCase(), "CANNOT CLEAR");
-const oldest = (booth) => booth.oldest_s > 0 ? age(booth.oldest_s) : null;
+// As it was when the booth was last heard, and the time since.
+const oldest = (booth, now) => (booth.oldest_undelivered_s == null ? null : age(booth.oldest_undelivered_s + Math.max(0, between(booth.heard_at, now) ?? 0)));
 
 // A fault as headquarters' desk words it: of the ledger, of a part, or of the booth as a whole.
 function fault(text) {
@@ -49,9 +50,10 @@ function links(booth) {
   const words = [booth.forks > 0 && tn("{n} fork", "{n} forks", booth.forks), booth.gaps > 0 && tn("{n} gap", "{n} gaps", booth.gaps)];
   return sign(booth.forks > 0 ? "STOP" : booth.gaps > 0 ? "CHECK" : "CLEAR", facts(words) || t("whole"));
 }
-function waits(booth) {
+function waits(booth, now) {
   if (booth.undelivered === 0) return t("none");
-  return [el("strong", {}, number(booth.undelivered)), oldest(booth) && el("small", {}, t("the oldest {age}", { age: oldest(booth) }))];
+  const old = oldest(booth, now);
+  return [el("strong", {}, number(booth.undelivered)), old && el("small", {}, t("the oldest {age}", { age: old }))];
 }
 // The gravest first, in full; the rest opens, and stays open while the row is drawn anew.
 const unfolded = new Set();
@@ -70,7 +72,7 @@ function cells(booth, now, told) {
     el("th", { scope: "row", class: "booth" }, el("bdi", { dir: "ltr" }, booth.booth), el("small", {}, countryName(booth.country) ? country(booth.country) : booth.country)),
     el("td", { class: "heard" }, told),
     el("td", { class: "mirror" }, sign(held, says, booth.mirror_age_s != null && el("small", {}, age(booth.mirror_age_s)))),
-    el("td", { class: "undelivered" }, waits(booth)),
+    el("td", { class: "undelivered" }, waits(booth, now)),
     el("td", { class: "links" }, links(booth)),
     el("td", { class: "todo" }, todo(booth, wrong)),
   ];
@@ -78,7 +80,7 @@ function cells(booth, now, told) {
 export function entries(booths, now) {
   return booths.slice(0, MOST).map((one) => {
     const heard = between(one.heard_at, now), told = heard == null ? t("never") : t("{age} ago", { age: age(heard) });
-    return [one.booth, JSON.stringify([one, told, troubles(one, now)]), () => cells(one, now, told)];
+    return [one.booth, JSON.stringify([one, told, oldest(one, now), troubles(one, now)]), () => cells(one, now, told)];
   });
 }
 // What the head of the panel says: [shape, words].

@@ -62,6 +62,7 @@ class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
     mirror_state: str = "unknown"
     mirror_age_s: float | None = None
     undelivered: int = 0
+    oldest_undelivered_s: float | None = None  # when it was last heard
     gaps: int = 0
     forks: int = 0
     faults: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ TROUBLED = BoothLine(
     mirror_state="EXPIRED",
     mirror_age_s=400_000.0,
     undelivered=12,
+    oldest_undelivered_s=3600.0,
     gaps=2,
     faults=("rewound ledger (2026-11-21T09:00:00Z, 2 times)", "portal-1: LINK_DOWN"),
 )
@@ -160,6 +161,7 @@ def test_each_trouble_of_a_booth_says_what_to_do_and_stays_open(served: Served, 
     booths = page.get_by_role("table", name="Booths")
     expect(booths).to_contain_text("Telephone the booth")
     page.get_by_text("and 5 more").click()
+    expect(booths).to_contain_text("the oldest 3 h")  # an hour when it was heard, two hours ago
     for advice in (
         "Its ledger has become shorter",
         "no connection to the detector",
