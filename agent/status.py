@@ -23,7 +23,7 @@ from rich.text import Text
 from failsafe.agent import bulletin
 from failsafe.agent.control import CoreUnreachable
 from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
-from failsafe.agent.page.words import DETECTORS, MIRROR
+from failsafe.agent.page.words import DETECTORS, LINK, MIRROR
 
 # The word of a verdict whose mark stands beside a fact, as on the page: sign, its ASCII stand-in, colour.
 _MARKS: Final = {
@@ -35,15 +35,6 @@ _MARKS: Final = {
 }
 _READY: Final = {"READY": "CLEAR", "ATTENTION": "CHECK", "CANNOT CLEAR": "CANNOT CLEAR"}
 _ROLES: Final = {"document": "reader", "radiation": "portal"}
-_LINK: Final = {
-    "starting": ("NONE", "starting"),
-    "up": ("CLEAR", "connected"),
-    "down": ("CHECK", "no connection"),
-    "tls-refused": ("CHECK", "certificate refused"),
-    "hq-refuses": ("CHECK", "headquarters refuses"),
-    "feed-refused": ("CHECK", "publication refused"),
-    "stopped": ("CHECK", "stopped"),
-}
 
 
 _WATCH_EVERY_S: Final = 1.0
@@ -126,7 +117,7 @@ def _waiting(name: str, number: int, oldest_s: float | None) -> Fact:
 def _of_link(link: LinkView | None) -> Fact:
     if link is None:
         return Fact("NONE", "link", "has said nothing: without one, publications and alerts go by stick")
-    mark, word = _LINK.get(link.state, ("CHECK", link.state))
+    mark, word = LINK.get(link.state, ("CHECK", link.state))
     since = f" since {link.since}" + ("" if link.since_s is None else f" ({age(link.since_s)})")
     contact = "headquarters has not answered yet"
     if link.last_contact is not None:
