@@ -11,6 +11,7 @@ import { language, languageChoice, onLanguage, t, tr } from "./texts.js";
 import { listen, second } from "./wire.js";
 import { ACTIONS, RADIATION, VERDICTS } from "./words.js";
 
+const LEAVING_MS = 6000;
 let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0, leaving = -Infinity, lost = null;
 // The radiation alarm sounds here too; the verdicts' tones are the first line's.
 const signal = signals(() => sounds());
@@ -68,14 +69,16 @@ function take(fresh, wanted) {
 async function load(wanted = false) {
   const turn = ++asked, answer = await second(lane);
   if (turn !== asked || !view) return;
-  put($("refused"), answer.ok ? "" : `${tr(answer.error)} ${tr(answer.advice)}`);
+  put($("refused"), answer.ok ? warning() : `${tr(answer.error)} ${tr(answer.advice)}`);
   try { if (answer.ok) take(answer.body, wanted); } catch (error) { lose(error); }
 }
 // A text that was not sent is left only when that is asked for twice.
+const warned = () => performance.now() - leaving < LEAVING_MS;
+const warning = () => (warned() ? t("What you have written was not sent. Do it once more to leave it.") : "");
 function leave(act) {
-  const sure = !report.unsent() || performance.now() - leaving < 4000;
+  const sure = !report.unsent() || warned();
   leaving = sure ? -Infinity : performance.now();
-  put($("refused"), sure ? "" : t("What you have written was not sent. Do it once more to leave it."));
+  put($("refused"), warning());
   if (sure) act();
 }
 const choose = (name) => leave(() => {
