@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test check format bench words lock clean
+.PHONY: setup demo test booth-test check format bench words lock clean
 
 setup: .venv/.installed
 
@@ -24,6 +24,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# A booth booted by a real systemd in a container; needs root. The Debian in it is made once and kept in .cache.
+booth-test: setup
+	FAILSAFE_BOOTH_TEST=1 $(BIN)/python -m pytest tests/booth
 
 check: setup
 	$(BIN)/ruff format --check .
