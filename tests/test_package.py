@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import PROJECT
 
-ROOMS = ("agent", "sync", "drivers", "hq")
+ROOMS = ("agent", "sync", "drivers", "hq", "screens")
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -83,7 +83,7 @@ def test_files_of_pages_and_types_are_in_the_wheel(wheel):
     for room in ROOMS:
         assert f"failsafe/{room}/py.typed" in packed
         for file in (PROJECT / room).rglob("*"):
-            if file.suffix in (".html", ".css", ".js", ".svg"):
+            if file.suffix in (".html", ".css", ".js", ".svg", ".po"):
                 assert f"failsafe/{file.relative_to(PROJECT)}" in packed
     assert "failsafe/agent/page/first.html" in packed
 
