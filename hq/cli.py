@@ -555,4 +555,6 @@ def _in_one_line(line: AlertLine) -> str:
     """An alert for people, without its persons."""
     alert = line.alert
     told = ", ".join(f"{telling.channel}: {telling.state}" for telling in line.tellings)
+    if line.findings:  # their words may name somebody
+        told = ", ".join(filter(None, (told, f"findings: {len(line.findings)}")))
     return f"{alert.at.wall}  {alert.urgency:<7}  {alert.kind:<20}  {alert.place.booth}  {line.chain:<10}  {told}"

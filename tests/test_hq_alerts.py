@@ -79,3 +79,15 @@ def test_more_alerts_than_one_portion_are_all_listed(
         assert order == sorted(order, key=lambda one: (one[0] != "urgent", one[1]))
     found = listed(hq, "--search", "examplov")
     assert len(found.stdout.splitlines()) == 1 and "1 of 1 alerts." in found.stderr
+
+
+def test_findings_stand_with_their_alert_and_the_table_only_counts_them(hq: Headquarters, booth: Booth) -> None:
+    desk = open_desk(hq)
+    desk.take([booth.seal(booth.finding(booth.entries[0], text=text)) for text in ("ZORVEKARIO is a patient", "B")], AT)
+    desk.close()
+    routine = listed(hq).stdout.splitlines()[1]
+    assert "findings: 2" in routine and "ZORVEKARIO" not in routine
+    assert "findings" not in listed(hq).stdout.splitlines()[0]
+    (found,) = [json.loads(line) for line in listed(hq, "--json", "--search", "patient").stdout.splitlines()]
+    assert found["alert"]["id"] == booth.entries[0].body.id
+    assert [one["finding"]["text"] for one in found["findings"]] == ["ZORVEKARIO is a patient", "B"]
