@@ -270,7 +270,8 @@ def _answered(text: str, answer: Callable[[dict[str, Any]], Answer]) -> Answer:
     if not _is_utf_8(text):
         return {"id": None, "error": "This line is not UTF-8. Write it again as UTF-8."}
     try:
-        line = json.loads(text, parse_constant=_no_number)  # NaN is no JSON and would come back in the answer
+        # A mark of byte order may stand first. NaN is no JSON and would come back in the answer.
+        line = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return {"id": None, "error": "This line is not JSON. Give one object a line."}
     if not isinstance(line, dict):
@@ -293,6 +294,7 @@ def mrz_filter(source: IO[str]) -> None:
 
     def answer(line: dict[str, Any]) -> Answer:
         zone = line.get("lines")
+        zone = [zone] if isinstance(zone, str) else zone
         if not isinstance(zone, list) or not all(isinstance(text, str) for text in zone):
             raise LineRefused('Give "lines", a list of the zone\'s lines.')
         return mrz.zone_json(mrz.parse(zone))
