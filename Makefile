@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test check format bench words lock clean
+.PHONY: setup demo test booth-test check format bench fuzz words lock clean
 
 setup: .venv/.installed
 
