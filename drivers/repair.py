@@ -54,12 +54,9 @@ class Spoilt:
 def repair(layout: Layout, rows: tuple[str, ...], checks: Checks, number: Number, *, rejected: bool) -> Repair:
     """What can be done about a zone, whose number was read as `number`; `rejected` if it has a rejected character."""
     codes = _codes(layout, rows)
-    # A visa's number has other forms than the passports of its state, and none is known.
-    state = (
-        ""
-        if layout is MRVA or layout is MRVB
-        else dict(codes).get("issuing_state", (stripped(rows[layout.head][2:5]),))[0]
-    )
+    state = dict(codes).get("issuing_state", (stripped(rows[layout.head][2:5]),))[0]
+    if layout is MRVA or layout is MRVB:
+        state = ""  # a visa's number has other forms than its state's passports, and none is known
     spoilt = Spoilt(layout, rows, checks, state, number)
     failed = checks.failed()
     suspects = set() if not (failed or rejected) and _dates_typed(layout, rows) else _suspects(spoilt)
@@ -105,17 +102,18 @@ def _typed(layout: Layout) -> Iterator[Place]:
 
 def _at_place(spoilt: Spoilt, place: Place) -> Repair:
     """One place is known to be wrong: whatever may stand there and makes every check digit hold."""
-    field = field_at(spoilt.layout, place)
-    if field == "document_number" and place not in list(_typed(spoilt.layout)):
+    field, typed = field_at(spoilt.layout, place), place in set(_typed(spoilt.layout))
+    if not typed and place in set(_number_places(spoilt)):
         return _number_at(spoilt, place)
-    if field not in (*_DATES, "document_number", "optional", "composite") or place not in list(_typed(spoilt.layout)):
-        return _read_again({field, *(name for name in spoilt.checks.failed() if name != "composite")})
+    in_doubt = {field, *(name for name in spoilt.checks.failed() if name != "composite")}
+    if not typed:
+        return _read_again(in_doubt)
     known = spoilt.char(place) in LOOKS_LIKE
     tries = [spoilt.with_char(place, option) for option in _options(spoilt, place)]
     fitting = [rows for rows in tries if _all_hold(spoilt.layout, rows)]
     values = list(dict.fromkeys(_value(spoilt.layout, field, place, rows) for rows in fitting))
     if not values or _hides_another(spoilt, values[0] if field == "document_number" else spoilt.number.value):
-        return _read_again({field, *(name for name in spoilt.checks.failed() if name != "composite")})
+        return _read_again(in_doubt)
     # A place of which nothing is known is solved by its own check digit; only the composite says that it was right.
     sure = len(values) == 1 and (known or _has_composite(spoilt.layout))
     if field != "document_number":

@@ -209,6 +209,9 @@ def test_long_numbers_of_every_length_are_read_under_both_conventions(length: in
             mended = spoilt(lines, 0, place, char)
             inside = [candidate.get("document_number") for candidate in mended.repair.candidates]
             assert number in [*inside, mended.document_number], (place, char)
+    for place in range(5, 15 + len(rest)):
+        rejected = spoilt(lines, 0, place, "?")
+        assert {"document_number": number} in rejected.repair.candidates, place
 
 
 # --- forms of numbers ----------------------------------------------------------------------------------------------
