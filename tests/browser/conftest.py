@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,12 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import lane
+from tests.browser.chromium import BOOTH_SCREEN, DESK_SCREEN, found, started
 from tests.browser.lane import Lane
 from tests.browser.watch import Watch
-
-PATIENCE_MS = 20_000
-BOOTH_SCREEN = {"width": 1024, "height": 768}  # the smallest screen that is promised
-DESK_SCREEN = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +20,10 @@ def chromium(missing_part: Callable[[str], None]) -> Iterator[Browser]:
 
     It goes before the worker turns to other tests: while it stands, its event loop runs in their thread.
     """
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
+    if found() is None:
         missing_part("needs Chromium: apt install chromium fonts-noto-core fonts-noto-cjk")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=found, args=root)
+    with sync_playwright() as playwright, started(playwright) as browser:
         yield browser
-        browser.close()
 
 
 class Visitor:

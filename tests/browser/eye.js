@@ -4,6 +4,7 @@
   crowded(scrolls) {
     const HOLDS = "button, .card, .state, td, th, .candidate, header, footer, li, kbd, select";
     const BREAKS = /[\s\-\/·\p{Script=Han}\p{Script=Thai}\p{Script=Hangul}]/u;
+    const LONG = 14; // a word of so many letters may have to break
     const wrong = [], texts = [], wide = document.documentElement.clientWidth;
     const word = (node) => node.textContent.trim().replace(/\s+/g, " ").slice(0, 40);
     const name = (one) => [one.tagName.toLowerCase(), one.id && `#${one.id}`, ...[...one.classList].map((part) => `.${part}`)].join("");
@@ -31,7 +32,7 @@
       const range = document.createRange();
       range.selectNodeContents(node);
       const rects = [...range.getClientRects()].filter((rect) => rect.width >= 2 && rect.height >= 2);
-      if (new Set(rects.map((rect) => Math.round(rect.top))).size > 1 && !BREAKS.test(node.textContent.trim()) && !parent.closest("pre, code"))
+      if (new Set(rects.map((rect) => Math.round(rect.top))).size > 1 && !BREAKS.test(node.textContent.trim()) && word(node).length < LONG && !parent.closest("pre, code"))
         wrong.push(`"${word(node)}" is broken within the word`);
       for (const { left, right, top, bottom, height } of rects) {
         // Lines of one text may touch where capitals have no tails: the middle half of each is what counts.

@@ -64,7 +64,7 @@ class Lane(Journey):
 
     def meet(self, zone: tuple[str, ...], *words: str) -> Event:
         """A document is laid down; the first verdict of its crossing that is one of `words`."""
-        self._settle()
+        self.settle()
         known = {verdict["crossing"] for verdict in self.listener.heard}
         self.reader.present(zone)
         return self.listener.await_verdict(
@@ -89,12 +89,12 @@ class Lane(Journey):
 
     def clear(self) -> Event:
         """CLEAR: an innocent walks through a quiet portal."""
-        self._settle()
+        self.settle()
         return self.clear_innocent()
 
     def cannot_clear(self) -> Event:
         """CANNOT CLEAR: a covered zone."""
-        self._settle()
+        self.settle()
         known = {verdict["crossing"] for verdict in self.listener.heard}
         self.reader.present_unreadable()
         return self.listener.await_verdict(lambda verdict: verdict["crossing"] not in known, "of a new crossing")
@@ -102,7 +102,7 @@ class Lane(Journey):
     def alarm(self, subject: Subject | None = None) -> Event:
         """STOP: a patient after treatment; with a subject, person and radiation."""
         if subject is None:
-            self._settle()
+            self.settle()
             first = self.meet_innocent()
         else:
             first = self.meet(subject.zone(self.next_number()), "STOP")
@@ -138,7 +138,7 @@ class Lane(Journey):
         finally:
             connection.close()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """No crossing is open, and the last passage is nobody's any more: a window of the lane's own real time."""
         self.close_crossing()
         time.sleep(self.windows.before_s + 0.1)

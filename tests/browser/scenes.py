@@ -10,9 +10,11 @@ from typing import Any, Final
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from failsafe.screens import texts
 from tests.browser.lane import Lane
 from tests.browser.people import SUBJECTS
 
+LANGUAGES: Final = tuple(language.code for language in texts.LANGUAGES)
 ARABIC, CHINESE = SUBJECTS[1], SUBJECTS[3]
 
 
@@ -87,3 +89,11 @@ def violations(page: Page) -> list[str]:
         f"{rule['id']}: {rule['help']}: {[node['html'][:160] for node in rule['nodes'][:3]]}"
         for rule in found["violations"]
     ]
+
+
+def speak(page: Page, language: str) -> None:
+    """Choose a language in the page's head; returns when its texts and its direction stand."""
+    page.locator("#language").select_option(language)
+    root = page.locator("html")
+    expect(root).to_have_attribute("lang", language)
+    expect(root).to_have_attribute("dir", next(one.dir for one in texts.LANGUAGES if one.code == language))

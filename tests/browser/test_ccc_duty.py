@@ -11,7 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine
 from failsafe.sync.records import Finding, Moment
 from tests.browser import sight
-from tests.browser.conftest import DESK_SCREEN, Visitor
+from tests.browser.chromium import DESK_SCREEN
+from tests.browser.conftest import Visitor
 from tests.browser.scenes import violations
 from tests.ccc_page import AT, Served, line, serving
 
@@ -164,7 +165,7 @@ def test_each_trouble_of_a_booth_says_what_to_do_and_stays_open(served: Served, 
     expect(booths).to_contain_text("the oldest 3 h")  # an hour when it was heard, two hours ago
     for advice in (
         "Its ledger has become shorter",
-        "no connection to the detector",
+        "portal-1: no connection",
         "2 gaps in its chain",
         "Send a stick",
     ):

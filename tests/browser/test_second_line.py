@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import sight
 from tests.browser.lane import Lane
 from tests.browser.people import SUBJECTS, Subject
-from tests.browser.scenes import SCENES, Scene, violations
+from tests.browser.scenes import LANGUAGES, SCENES, Scene, speak, violations
 
 
 @pytest.fixture(scope="module", params=SCENES, ids=lambda scene: scene.name)
@@ -25,15 +25,16 @@ def test_the_band_repeats_the_verdict(scene: Scene, second: Page) -> None:
     expect(second.locator("#band")).to_contain_text(scene.next_step)
 
 
-def test_nothing_is_cut_or_lies_upon_another(scene: Scene, second: Page) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_fits_and_is_accessible_in_each_language(language: str, scene: Scene, second: Page) -> None:
     expect(second.locator("#band")).to_have_attribute("data-word", scene.word)
-    assert second.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
-    assert sight.crowded(second) == []
-
-
-def test_axe_finds_nothing(scene: Scene, second: Page) -> None:
-    expect(second.locator("#band")).to_have_attribute("data-word", scene.word)
-    assert violations(second) == []
+    speak(second, language)
+    try:
+        assert second.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+        assert sight.crowded(second) == []
+        assert violations(second) == []
+    finally:
+        speak(second, "en")
 
 
 @pytest.fixture(scope="module", params=SUBJECTS, ids=lambda subject: subject.script)

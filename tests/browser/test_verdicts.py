@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import sight
 from tests.browser.lane import Lane
 from tests.browser.people import SUBJECTS
-from tests.browser.scenes import SCENES, Scene, shows, violations
+from tests.browser.scenes import LANGUAGES, SCENES, Scene, shows, speak, violations
 
 REGIONS = (".top", "#verdict", "main aside", "footer")
 
@@ -48,13 +48,17 @@ def test_a_screen_reader_is_told(scene: Scene, officer: Page) -> None:
     assert "img" in heard and "The last 60 seconds" in heard, "the strip chart has words of its own"
 
 
-def test_everything_is_on_the_smallest_screen(scene: Scene, officer: Page) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_fits_and_is_accessible_in_each_language(language: str, scene: Scene, officer: Page) -> None:
+    """The English word stays beside its translation, for it is what radio and telephone use."""
     shows(officer, scene.word)
-    assert sight.scrolled(officer, "#verdict", "main aside", "footer", ".top") == []
-    assert sight.overlaps(officer, *REGIONS) == []
-    assert sight.crowded(officer) == []
-
-
-def test_axe_finds_nothing(scene: Scene, officer: Page) -> None:
-    shows(officer, scene.word)
-    assert violations(officer) == []
+    speak(officer, language)
+    try:
+        if language != "en":
+            expect(officer.locator("#said .english")).to_have_text(scene.word)
+        assert sight.scrolled(officer, "#verdict", "main aside", "footer", ".top") == []
+        assert sight.overlaps(officer, *REGIONS) == []
+        assert sight.crowded(officer) == []
+        assert violations(officer) == []
+    finally:
+        speak(officer, "en")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import png, sight
-from tests.browser.conftest import BOOTH_SCREEN
+from tests.browser.chromium import BOOTH_SCREEN
 from tests.browser.lane import Lane
 from tests.browser.watch import Watch
 

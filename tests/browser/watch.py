@@ -18,8 +18,7 @@ class Watch:
 
     def __init__(self, context: BrowserContext, port: int) -> None:
         self._own = ("127.0.0.1", port)
-        # Chromium gives no sound before the first key, and the pages say so themselves.
-        self._forgiven = [re.compile("AudioContext was not allowed to start")]
+        self._forgiven: list[re.Pattern[str]] = []
         self._noted: list[str] = []
         context.on("request", self._on_request)
         context.on("page", self._on_page)
