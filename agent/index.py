@@ -34,6 +34,8 @@ _PREFIX_FROM: Final = 3
 _PREFIX_CLOSENESS: Final = 0.85
 _PARTICLE_WEIGHT: Final = 0.1
 _JOINED_UP_TO: Final = 4  # letters of a syllable that scripts and clerks join to its neighbour
+# Of each notice so many names and spellings are kept for the aligner.
+_ROWS_A_NOTICE: Final = 5
 # A single shared token is a candidate among several only where few names bear it.
 _RARE_NAMES: Final = 12
 _NO_YEAR: Final = -9999
@@ -56,10 +58,15 @@ class NoticeName:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A candidate: the name that met, and the share of both names' weight that did (0 to 1)."""
+    """A candidate: the name that met, and the share of both names' weight that did (0 to 1).
+
+    `others` are further names and spellings of the same notice that met too, best first: which of them is nearest is
+    for the aligner to say.
+    """
 
     name: NoticeName
     share: float
+    others: tuple[NoticeName, ...] = ()
 
 
 class Index:
@@ -222,16 +229,18 @@ class Index:
         return bonus
 
     def _distinct(self, rows: NDArray[Any], share: NDArray[Any], most: int) -> list[Found]:
-        order = np.argsort(-share, kind="stable")[: most * 4]
-        found: dict[str, Found] = {}
+        order = np.argsort(-share, kind="stable")[: most * _ROWS_A_NOTICE]
+        found: dict[str, list[NoticeName]] = {}
+        shares: dict[str, float] = {}
         for place in order.tolist():
             entity_id, tier, tokens, kind, births, sex = self._rows[rows[place]]
-            if entity_id not in found:
-                name = NoticeName(entity_id, tier, tuple(tokens.split()), kind, tuple(births), sex)
-                found[entity_id] = Found(name, min(float(share[place]), 1.0))
-                if len(found) == most:
-                    break
-        return list(found.values())
+            if entity_id not in found and len(found) == most:
+                continue
+            names = found.setdefault(entity_id, [])
+            shares.setdefault(entity_id, min(float(share[place]), 1.0))
+            if len(names) < _ROWS_A_NOTICE:
+                names.append(NoticeName(entity_id, tier, tuple(tokens.split()), kind, tuple(births), sex))
+        return [Found(first, shares[first.entity_id], tuple(others)) for first, *others in found.values()]
 
     # --- build ---------------------------------------------------------------------------------------------------
 

@@ -302,14 +302,17 @@ def _names_to_weigh(tokens: tuple[str, ...], traveller: Traveller, index: Index)
             weights[token] = _weight(token, index)
         return weights[token]
 
-    found = {}
+    found: dict[str, _NameFinding] = {}
     for each in index.search(tokens, births, cut=traveller.name_cut):
-        score, pairs = align(tokens, each.name.tokens, weight, cut=traveller.name_cut)
-        if score >= _NAME_FROM:
+        for name in (each.name, *each.others):
+            score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
+            if score < max(_NAME_FROM, found[name.entity_id].score if name.entity_id in found else 0.0):
+                continue
             rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
-            points = _name_points(score, rarity, each.name.kind)
-            reasons = tuple(name_reasons(tokens, each.name.tokens, pairs, weight))
-            found[each.name.entity_id] = _NameFinding(score, points, reasons)
+            points = _name_points(score, rarity, name.kind)
+            if name.entity_id not in found or points > found[name.entity_id].points:
+                reasons = tuple(name_reasons(tokens, name.tokens, pairs, weight))
+                found[name.entity_id] = _NameFinding(score, points, reasons)
     return found
 
 

@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
+from failsafe.agent.vowels import by_ear
+
 Country = Literal["ru", "be", "bg", "mk", "sr", "uk"]
 
 
@@ -180,8 +182,10 @@ def ways(text: str) -> Iterator[str]:
         yield from _cyrillic_ways(capitals)
     if letters & _ARABIC_LETTERS:
         yield arabic(capitals)
+        yield by_ear(capitals)
     if letters & _HEBREW_LETTERS:
         yield hebrew(capitals)
+        yield by_ear(capitals)
     if letters & _GREEK_LETTERS:
         yield greek(capitals)
     if letters & _LATIN_LETTERS:

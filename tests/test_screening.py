@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.screening import Shelf, compare_names, screen, screen_on_shelf
+from failsafe.sync.records import Notice, PersonName
 from failsafe.sync.shape import FaultyNotices
 
 QUILL = {
@@ -231,3 +232,36 @@ def test_any_two_texts_have_a_score(query, candidate):
     answer = compare_names(query, candidate)
     assert 0 <= answer["score"] <= 1 and isinstance(answer["match"], bool)
     json.dumps(answer)
+
+
+# --- a notice in its own script ----------------------------------------------------------------------------------
+
+WRITTEN = [
+    ("Щербаков", "Георгий", ["SHCHERBAKOV GEORGII", "SCHERBAKOV GEORGY", "SHTERBAKOV GEORGI"]),
+    ("Григоренко", "Олександр", ["HRYHORENKO OLEKSANDR", "HRIHORENKO OLEKSANDR", "GRIGORENKO ALEXANDER"]),
+    ("Ђорђевић", "Жижа", ["DORDEVIC ZIZA", "DJORDJEVIC ZIZA", "DJORDJEVIC ZHIZHA"]),
+    ("Цветковски", "Џеваир", ["CVETKOVSKI DJEVAIR", "TSVETKOVSKI DZEVAIR", "CVETKOVSKI DZHEVAIR"]),
+    ("المثال", "محمد خالد", ["ALMXTHAL MXHMD XKHALD", "ALMITHAL MOHAMMED KHALED", "EL MITHAL MOHAMED KHALID"]),
+    ("روحامی", "حسن", ["RWXHAMXYA XHSN", "ROHAMI HASSAN", "ROUHAMI HASAN"]),
+    ("כהנוב", "חיים", ["CHHNVV CHYYM", "KAHANOV HAIM", "COHANOV HAYYIM"]),
+    ("Ευαγγέλου", "Μπάμπης", ["EVANGELOU BAMPIS", "EYAGGELOY MPAMPIS"]),
+    ("Müßter", "Jürgen", ["MUESSTER JUERGEN", "MUSSTER JURGEN", "MUXXSSTER JUXXRGEN"]),
+    ("Åkerø", "Bjørn", ["AAKEROE BJOERN", "AKERO BJORN"]),
+    ("Peñá", "Íñigo", ["PENA INIGO", "PENXXA INXXIGO"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("surname", "given", "zone"), [(surname, given, zone) for surname, given, zones in WRITTEN for zone in zones]
+)
+def test_a_notice_in_its_own_script_is_found_from_the_zone_of_any_country(surname, given, zone):
+    names = (PersonName(surname=surname, given=given, original_script=True),)
+    wanted = Notice(entity_id="2026/1", tier="green", names=names, births=("1970-01-02",))
+    namesakes = [
+        Notice(
+            entity_id=f"2026/{number}", tier="green", names=(PersonName(surname=s, given=g),), births=("1950-03-04",)
+        )
+        for number, (s, g) in enumerate([("BERG", "OLA"), ("KHAN", "MOHAMMED"), ("ALI", "HASSAN")] * 30, 100)
+    ]
+    answer = screen_on_shelf({"name": zone, "birth_date": "1970-01-02"}, Shelf((wanted, *namesakes), ()))
+    assert "2026/1" in [one["entity_id"] for one in answer["candidates"]]
