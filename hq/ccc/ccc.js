@@ -69,7 +69,7 @@ function cells(line) {
     el("td", { class: "why" }, why(line)),
     el("td", { class: "mirror" }, sign(held, old)),
     el("td", { class: "chain" }, sign(linked, whole)),
-    el("td", { class: "cbrne" }, told === "not for CBRNE" ? el("span", { class: "empty" }, t("no")) : sign(state, words)),
+    el("td", { class: "cbrne" }, told === "not for CBRNE" ? el("span", { class: "empty" }, t("not told")) : sign(state, words)),
   ];
 }
 function row(id) {

@@ -3,7 +3,7 @@ import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
 import { acknowledged, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
 import { t, tn, tr } from "./texts.js";
-import { CHANNELS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
+import { CHANNELS, FRAUDS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
 const bdi = (text) => el("bdi", {}, text ?? "–");
 const code = (text) => text && el("code", { dir: "ltr" }, text);
@@ -33,7 +33,7 @@ function who({ person, kind: which }) {
     person.zone?.length > 0 && el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": t("Zone as read") }, person.zone.join("\n")));
 }
 function reason(one) {
-  const [mark, says] = one.points > 0 ? ["CLEAR", t("for")] : one.points < 0 ? ["CHECK", t("against")] : ["NONE", t("neutral")];
+  const [mark, says] = one.points > 0 ? ["CLEAR", t("in favour")] : one.points < 0 ? ["CHECK", t("against")] : ["NONE", t("neutral")];
   const points = `${one.points > 0 ? "+" : ""}${one.points.toFixed(1).replace("-", "−")}`;
   return [
     el("tr", { class: one.points < 0 ? "against" : null }, el("th", { scope: "row" }, field(one.field)), el("td", {}, bdi(one.query)), el("td", {}, bdi(one.candidate)),
@@ -49,7 +49,7 @@ function candidate(one) {
     el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: one.score.toFixed(2) })),
     reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason)), "reasons"));
 }
-const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, tr(one.fraud_type))),
+const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, word(FRAUDS, one.fraud_type))),
   one.sure === false && el("p", { class: "warn" }, t("The number had to be repaired: have it compared.")),
   pairs([[t("Number"), code(one.number)], [t("Type"), tr(one.document_type)], [t("Issued by"), country(one.issuing_country)]]));
 function why(alert) {

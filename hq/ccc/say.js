@@ -1,7 +1,7 @@
 // Moments, places, persons and grounds as the duty officer reads them. All moments are UTC: booths stand in many zones.
 import { age, country as countryOf, countryName as nameOf, number, stamp } from "./figures.js";
 import { locale, t, tn, tr } from "./texts.js";
-import { BODIES, CHAINS, DETECTORS, FIELDS, GRADES, KINDS, RADIATION_CHANNELS, TELLINGS, TIERS, VERDICTS } from "./words.js";
+import { BODIES, CHAINS, DETECTORS, FIELDS, FRAUDS, GRADES, KINDS, RADIATION_CHANNELS, TELLINGS, TIERS, VERDICTS } from "./words.js";
 
 const utc = (options) => stamp({ timeZone: "UTC", ...options });
 export const clock = utc({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -67,7 +67,7 @@ function best(notice) {
 }
 const graded = (one) => one.grade === "strong" ? t("Strong: {tier}", { tier: word(TIERS, one.tier) })
   : one.grade === "possible" ? t("Possible: {tier}", { tier: word(TIERS, one.tier) }) : facts(one.grade, word(TIERS, one.tier));
-const paper = (one) => one.sure === false ? t("Listed document, number repaired: {fraud}", { fraud: tr(one.fraud_type) }) : t("Listed document: {fraud}", { fraud: tr(one.fraud_type) });
+const paper = (one) => one.sure === false ? t("Listed document, number repaired: {fraud}", { fraud: word(FRAUDS, one.fraud_type) }) : t("Listed document: {fraud}", { fraud: word(FRAUDS, one.fraud_type) });
 
 // [shape, what, why] a line of the list gives as grounds, the gravest first.
 export function grounds(alert) {

@@ -34,10 +34,23 @@ FIELDS: Final = {
     "name": "Name",
     "surname": "Surname",
     "given": "Given names",
+    "given_names": "Given names",
+    "birth": "Date of birth",
     "birth_date": "Date of birth",
     "sex": "Sex",
     "nationality": "Nationality",
+    "document": "Document number",
     "document_number": "Document number",
+    "issuing_state": "Issuing state",
+    "issuing_country": "Issuing country",
+}
+FRAUDS: Final = {
+    "stolen": "stolen",
+    "lost": "lost",
+    "revoked": "revoked",
+    "invalidated": "declared invalid",
+    "stolen blank": "stolen blank",
+    "unknown": "reason not known",
 }
 SEXES: Final = {"M": "Male", "F": "Female", "X": "Unspecified", "U": "Unknown"}
 SOURCES: Final = {"zone": "Read from the document", "manual": "Entered by hand"}
@@ -49,15 +62,16 @@ BODIES: Final = {
     "UNK": "Kosovo (UNMIK)",
 }
 RADIATION_CHANNELS: Final = {"gamma": "Gamma", "neutron": "Neutrons"}
+# Readers and portals alike.
 DETECTORS: Final = {
-    "OK": ("CLEAR", "detector in order"),
-    "LATE": ("CHECK", "detector late"),
-    "LINK_DOWN": ("CANNOT CLEAR", "no connection to the detector"),
+    "OK": ("CLEAR", "OK"),
+    "LATE": ("CHECK", "late"),
+    "LINK_DOWN": ("CANNOT CLEAR", "no connection"),
     "HIGH_BG": ("CHECK", "background high"),
     "LOW_BG": ("CHECK", "background low"),
-    "TAMPER": ("CHECK", "detector tampered with"),
-    "DEVICE": ("CHECK", "detector fault"),
-    "UNKNOWN": ("CANNOT CLEAR", "detector not heard"),
+    "TAMPER": ("CHECK", "tampered with"),
+    "DEVICE": ("CHECK", "device fault"),
+    "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
 }
 # State -> shape, word, what to do.
 MIRRORS: Final = {
@@ -123,6 +137,7 @@ TABLES: Final = {
     "TIERS": TIERS,
     "GRADES": GRADES,
     "FIELDS": FIELDS,
+    "FRAUDS": FRAUDS,
     "SEXES": SEXES,
     "SOURCES": SOURCES,
     "BODIES": BODIES,
