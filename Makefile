@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test check format bench fuzz words lock clean
+.PHONY: setup demo test booth-test check format bench fuzz words pictures lock clean
 
 setup: .venv/.installed
 
@@ -43,6 +43,9 @@ bench: setup
 	$(BIN)/python -m tests.bench
 
 # Every text of the pages, into the catalogues of the other languages.
+pictures: setup
+	$(BIN)/python -m tests.pictures
+
 words: setup
 	$(BIN)/python -m tests.wording
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.cast import ACTS, LISTED, PERSONS, Act, Stage
@@ -36,11 +37,12 @@ _PACE: Final = 0.25
 _DRAIN_S: Final = 60.0
 
 _MARKS: Final = {
-    "STOP": "[white on dark_red] ■ STOP ",
+    "STOP": "[bright_white on dark_red] ■ STOP ",
     "CHECK": "[black on yellow3] ▲ CHECK ",
-    "CLEAR": "[white on deep_sky_blue4] ● CLEAR ",
-    "CANNOT CLEAR": "[white on grey37] ◌ CANNOT CLEAR ",
+    "CLEAR": "[bright_white on deep_sky_blue4] ● CLEAR ",
+    "CANNOT CLEAR": "[bright_white on grey37] ◌ CANNOT CLEAR ",
 }
+_MARK_WIDTH: Final = 16  # of the longest
 
 
 @dataclass(slots=True)
@@ -235,7 +237,8 @@ def _print_outcome(console: Console, number: int, outcome: Outcome) -> None:
     latency = f"{outcome.latency_us / 1000:.1f} ms" if outcome.latency_us is not None else ""
     alerts = ", ".join(alert["kind"] for alert in outcome.alerts).replace("_", " ")
     surprise = "" if outcome.right else f"  [bold]expected {' or '.join(outcome.act.ends)}[/bold]"
-    console.print(f"{number:2}  {outcome.act.title:<40}{mark}[/] {latency:>9}  {alerts}{surprise}")
+    rest = " " * (_MARK_WIDTH - Text.from_markup(mark).cell_len)
+    console.print(f"{number:2}  {outcome.act.title:<40}{mark}[/]{rest} {latency:>9}  {alerts}{surprise}")
 
 
 def _summary(outcomes: Sequence[Outcome], delivery: Delivery) -> dict[str, Any]:
