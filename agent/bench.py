@@ -60,7 +60,7 @@ def run(sizes: Sequence[int] = SIZES, crossings: int = CROSSINGS) -> Iterator[Fi
     """
     console = standard_error()
     rows = []
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=len(sizes) * STEPS)
         for row in measure(sizes, crossings, step=lambda what: progress.update(bar, description=what, advance=1)):
             rows.append(row)

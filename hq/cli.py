@@ -113,7 +113,7 @@ def _note(text: str) -> None:
 
 @contextmanager
 def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, gone when it is done."""
+    """A bar on a terminal's standard error, gone when it is done; it moves by itself while no number is known."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(label, total=None)
@@ -192,19 +192,20 @@ def keys_init(
 ) -> None:
     """Make all keys, sign the first root, and start the feed of notices."""
     passphrase, now = _passphrase(passphrase_file, new=True), _now()
-    if not office.is_half_made():
-        init(
-            office.home,
-            passphrase=passphrase,
-            now=now,
-            root_keys=root_keys,
-            root_threshold=root_threshold,
-            targets_keys=targets_keys,
-            targets_threshold=targets_threshold,
-            server_names=names,
-        )
-    statement = Statement(feed=BASE_FEED, lineage=secrets.token_hex(8))
-    office.repository().create([statement], passphrase=passphrase, now=now)
+    with _bar("Making the keys"):
+        if not office.is_half_made():
+            init(
+                office.home,
+                passphrase=passphrase,
+                now=now,
+                root_keys=root_keys,
+                root_threshold=root_threshold,
+                targets_keys=targets_keys,
+                targets_threshold=targets_threshold,
+                server_names=names,
+            )
+        statement = Statement(feed=BASE_FEED, lineage=secrets.token_hex(8))
+        office.repository().create([statement], passphrase=passphrase, now=now)
     with office.register():
         click.echo(f"Keys and first publication made in {office.home}.")
     _note(
@@ -278,7 +279,8 @@ def import_command(office: Office, file: IO[bytes], skip_bad: bool) -> None:
 
     Every fault of every line is named. While there is one, nothing is imported, unless --skip-bad says so.
     """
-    reading = _read_notices(file.read())
+    with _bar("Reading"):
+        reading = _read_notices(file.read())
     for fault in reading.faults:
         _note(str(fault))
     for text, times in Counter(f"{remark.field}: {remark.wrong} {remark.advice}" for remark in reading.remarks).items():
@@ -522,7 +524,7 @@ def courier_import(office: Office, folder: Path, database: str | None) -> None:
     from failsafe.hq import server  # see `serve`
 
     journal.start()
-    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _), _bar("Reading the mail"):
         taken = medium.take_mail(folder, desk, _now())
     click.echo(f"{taken.receipts} alerts are receipted and {taken.heartbeats} heartbeats kept.")
     for reason, times in sorted(taken.refused.items()):

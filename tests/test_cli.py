@@ -459,3 +459,34 @@ def test_a_core_of_another_version_is_no_traceback(configured, tmp_path):
     with Door(tmp_path / "core.sock"):
         done = typed("status", "--config", configured)
     assert done.code == 1 and "another version" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["statsu"], "'status'"),
+        (["config", "chek"], "'check'"),
+        (["status", "--jsn"], "'--json'"),
+        (["courier", "inport", "x"], "'import'"),
+    ],
+)
+def test_a_slip_in_a_command_is_told_the_nearest_word(words, meant):
+    done = typed(*words)
+    assert done.code == 2 and "Did you mean" in done.err and meant in done.err
+
+
+def test_a_fault_that_nobody_foresaw_is_one_line_without_its_text(configured, tmp_path):
+    """The text of an error may quote a traveller; the place in the program is what helps."""
+
+    def fail() -> dict:
+        raise ValueError("QUILLFEATHER")
+
+    with Door(tmp_path / "core.sock") as door:
+        door.core.status = lambda: {**told(CONDITIONS["well"]), "ready": {"word": [], "why": 3}}
+        done = typed("status", "--config", configured)
+    assert done.code == 1 and done.err.count("\n") == 1 and "QUILL" not in done.err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli.config, "load", lambda path: fail())
+        done = typed("status")
+    assert done.code == 1 and "QUILL" not in done.err
+    assert "an unexpected fault (ValueError in test_cli.py:" in done.err and "Report it" in done.err

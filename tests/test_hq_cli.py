@@ -305,3 +305,11 @@ def test_the_command_is_installed_and_streams_lines(tmp_path):
     lines = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert len(lines.stdout.splitlines()) == 22 and lines.stderr == ""
     assert json.loads(lines.stdout.splitlines()[0])["entity_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["boots"], "'booths'"), (["booths", "lst"], "'list'"), (["serve", "--prt", "1"], "'--port'")]
+)
+def test_a_slip_in_a_command_is_told_the_nearest_word(words, meant):
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2 and "Did you mean" in result.stderr and meant in result.stderr
