@@ -17,9 +17,11 @@ from failsafe.sync import envelope, seal
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import (
     Alert,
+    Body,
     ChainEntry,
     Envelope,
     FeedState,
+    Finding,
     HealthChange,
     Heartbeat,
     HqKeys,
@@ -106,7 +108,7 @@ class Booth:
         assert self.recorder.submit(lambda ledger: ledger.keep_hq_keys(KEYS)).wait(PATIENCE_S)
         return self
 
-    def record(self, body: Alert | HealthChange) -> ChainEntry:
+    def record(self, body: Body) -> ChainEntry:
         kept: list[ChainEntry] = []
         assert self.recorder.submit(lambda ledger: kept.append(ledger.append(body))).wait(PATIENCE_S)
         self.tray.hurry()
@@ -234,6 +236,18 @@ def test_urgent_alerts_sort_before_routine_ones_and_health(booth: Booth) -> None
     booth.record(alert(3, "urgent"))
     until(lambda: len(booth.files) == 3)
     assert [booth.opened(file).sequence for file in booth.files] == [3, 1, 2]
+
+
+def test_a_finding_goes_out_like_any_entry_and_leaves_with_its_receipt(booth: Booth) -> None:
+    hit = booth.enrolled().record(alert(1, "urgent"))
+    found = booth.record(Finding(id=entry_id(2), at=AT, place=PLACE, alerts=(hit.body.id,), text="Not the subject."))
+    until(lambda: len(booth.files) == 2)
+    assert booth.opened(booth.files[1]) == found and booth.files[1].name.startswith("1-"), "after what is urgent"
+    booth.answer(found)
+    until(lambda: len(booth.files) == 1)
+    with booth.open_ledger() as ledger:
+        (kept,) = ledger.findings([hit.body.id])
+        assert kept.delivered_at == AT.wall
 
 
 def test_a_foreign_file_in_the_tray_is_taken_away(booth: Booth) -> None:
