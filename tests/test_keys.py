@@ -174,6 +174,19 @@ def test_keys_that_systemd_gives_may_be_read_only(place, enrolment):
     assert keys.load(place).ledger
 
 
+def test_an_access_list_of_systemds_own_is_no_open_key(place, enrolment, monkeypatch):
+    """Newer versions let the service's user in by an access list, which shows as the group's bit."""
+    for name in CORE_KEYS:
+        (place / name).chmod(0o440)
+    with pytest.raises(KeysRefused, match="chmod 600"):
+        keys.load(place)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(place))
+    assert keys.load(place).ledger
+    (place / "ledger.key").chmod(0o444)
+    with pytest.raises(KeysRefused, match="chmod 600"):
+        keys.load(place)
+
+
 def test_a_folder_in_a_keys_place(place, enrolment):
     (place / "mirror.key").unlink()
     (place / "mirror.key").mkdir()

@@ -40,6 +40,7 @@ TOOLS = {
 }
 HQ_ADDRESS, BOOTH_ADDRESS = "10.231.77.1", "10.231.77.2"
 PREFIX = Path("opt/failsafe")
+HQ_EXTRA = Path("opt/failsafe-hq-extra")
 DIALOUT = 20  # Debian's fixed number
 WATCHDOG_S = 8
 PROGRAM = f"/{PREFIX}/bin/failsafe"
@@ -92,15 +93,15 @@ def _sources(release: str) -> list[str]:
     return [str(own)] if own.exists() and release in own.read_text("utf-8") else []
 
 
-def locked() -> dict[str, str]:
-    """Name and version of everything that a booth installs beside the wheel."""
-    text = (PROJECT / "requirements" / "booth.txt").read_text("utf-8")
+def locked(what: str) -> dict[str, str]:
+    """Name and version of everything that a booth, or headquarters, installs beside the wheel."""
+    text = (PROJECT / "requirements" / f"{what}.txt").read_text("utf-8")
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", text, flags=re.MULTILINE))
 
 
-def install_packages(site: Path) -> None:
+def install_packages(site: Path, packages: Mapping[str, str]) -> None:
     """Copy the locked packages from this environment, which was installed by the same lock with its hashes."""
-    for name, version in locked().items():
+    for name, version in packages.items():
         found = importlib.metadata.distribution(name)
         assert found.version == version, f"{name} is {found.version} here and {version} in the lock: make setup"
         for file in found.files or ():
@@ -125,7 +126,10 @@ def install(root: Path, folder: Path) -> None:
     """Put the wheel and what it needs into `root` at /opt/failsafe, and the files of `systemd/` beside it."""
     run("chroot", root, "python3", "-m", "venv", "--without-pip", f"/{PREFIX}")
     (site,) = (root / PREFIX / "lib").glob("python3.*/site-packages")
-    install_packages(site)
+    booth = locked("booth")
+    install_packages(site, booth)
+    # What headquarters has beyond a booth lies apart, so that the booth is tried without it.
+    install_packages(root / HQ_EXTRA, {name: one for name, one in locked("hq").items() if name not in booth})
     made = shutil.copy(wheel(folder), root / "root")
     words = ("install", "-q", "--no-deps", "--no-index", "--root-user-action=ignore", "--no-warn-script-location")
     run("chroot", root, f"/{PREFIX}/bin/python", "-m", "pip", *words, f"/root/{Path(made).name}")
@@ -351,10 +355,10 @@ class Machine(House):
         except DemoFailed as error:
             raise DemoFailed(f"{error}\n{json.dumps(last)}\n{self.journal('failsafe-core')[-3000:]}") from None
 
-    def get(self, path: str) -> str:
-        """What the officer's page answers, asked in the booth; a page that does not answer raises."""
+    def get(self, path: str, port: int = 8600) -> str:
+        """Status and body that a page of this machine answers, asked in it; a page that does not answer raises."""
         script = (
-            "import http.client,sys;c=http.client.HTTPConnection('127.0.0.1',8600,timeout=60);"
+            f"import http.client,sys;c=http.client.HTTPConnection('127.0.0.1',{port},timeout=60);"
             f"c.request('GET',{path!r});r=c.getresponse();print(r.status, r.read().decode())"
         )
         return self.inside(f"/{PREFIX}/bin/python", "-c", script)
