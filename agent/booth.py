@@ -240,7 +240,7 @@ class Booth:
     def _on_line(self, now: float, name: str, state: LineState) -> None:
         device = self._devices[name]
         if device.line is None or device.line.state != state.state:
-            _log.info("line", device=name, state=state.state, advice=state.advice)
+            _log.info("line", device=name, state=state.state, detail=state.detail, advice=state.advice)
         device.line, device.fault = state, ""
         self._watchers.tell(name, state)
         if device.driver.role == "radiation":

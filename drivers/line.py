@@ -199,7 +199,7 @@ class SerialLine:
 
 def open_fault(error: BaseException, port: str) -> LineFault:
     """What an error at the opening of `port` means for the technician."""
-    number = error.args[0] if isinstance(error, termios.error) and error.args else getattr(error, "errno", None)
+    number = _number(error)
     if number in _DENIED:
         return LineDenied(f"This user may not open {port}.")
     if number in _LOCKED:
@@ -245,8 +245,13 @@ def _close(port: serial.Serial) -> None:
         _log.warning("A port did not close cleanly (%s); it is opened anew all the same.", _word(error))
 
 
+def _number(error: BaseException) -> int | None:
+    """The system's number of an error; termios tells it in a way of its own."""
+    number = error.args[0] if isinstance(error, termios.error) and error.args else getattr(error, "errno", None)
+    return number if isinstance(number, int) else None
+
+
 def _word(error: BaseException) -> str:
     """The kind of an error, without its text."""
-    number = getattr(error, "errno", None)
-    name = errno.errorcode.get(number) if isinstance(number, int) else None
+    name = errno.errorcode.get(_number(error) or 0)
     return f"{type(error).__name__} {name}" if name else type(error).__name__
