@@ -7,8 +7,11 @@ traceback. What people read goes to standard error, what programs read to standa
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -185,6 +188,15 @@ def config_check(path: Path) -> None:
     )
 
 
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error, gone when it is done; it moves by itself while no number is known."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 @failsafe.group("courier")
 def courier_group() -> None:
     """Carry publications, alerts and receipts by stick where there is no network."""
@@ -201,12 +213,8 @@ def courier_import(path: Path, folder: Path) -> None:
     configuration = config.load(path)
     place = Path(configuration.folders.spool) / "in"
     place.mkdir(mode=0o750, parents=True, exist_ok=True)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("copying", total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
+    _refuse_to_own(place)
+    with _bar("Copying") as show:
         out = Spool(place.parent / "out")
         carried = courier.import_folder(folder, Spool(place), configuration.booth.id, show, out=out)
     files = carried.metadata + carried.targets + carried.keys + carried.receipts + carried.welcome
@@ -214,6 +222,19 @@ def courier_import(path: Path, folder: Path) -> None:
         click.echo(f"{files} files are in the spool. The core takes them by itself: failsafe status", err=True)
     else:
         click.echo(f"Nothing new for this booth; {carried.present} files were in the spool already.", err=True)
+
+
+def _refuse_to_own(place: Path) -> None:
+    """Root must not import into another user's folder: the link could not replace what root has made there."""
+    owner = place.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"'#{owner}'"
+        raise click.ClickException(
+            f"{place} belongs to {name}: call it as `runuser -u {name} -- failsafe courier ...`."
+        )
 
 
 @courier_group.command("export")
@@ -226,12 +247,7 @@ def courier_export(path: Path, folder: Path) -> None:
 
     configuration = config.load(path)
     out = Spool(Path(configuration.folders.spool) / "out")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("copying", total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
+    with _bar("Copying") as show:
         exported = mailbag.export_folder(out, folder, configuration.booth.id, show)
     click.echo(f"{exported.alerts} new alerts are in {folder}, {exported.present} files were there already.", err=True)
     click.echo("Unmount the medium, bring it to headquarters (failsafe-hq courier import), and back.", err=True)
@@ -329,7 +345,8 @@ def screen_filter(path: Path, notices: Path | None, from_mirror: bool, source: I
     if (notices is None) == (not from_mirror):
         raise click.UsageError("Give either --notices FILE or --mirror.")
     if notices is not None:
-        shelf = screening.Shelf.read(notices)
+        with _bar("Reading the notices"):
+            shelf = screening.Shelf.read(notices)
         answer_lines(source, lambda line: _screened(screening.screen_on_shelf(line, shelf)))
         return
     with Visitor(Path(config.load(path).core.socket), timeout_s=30.0) as core:
