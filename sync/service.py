@@ -123,11 +123,11 @@ class Service:
         while True:
             await asyncio.sleep(every_s)
             beat = pulse.look(turns(), clock())
-            if not beat.feed:
+            if beat.feed and self.watchdog_s:
+                self.feed()
+            elif any(seconds >= 2 * every_s for seconds in beat.still.values()):
                 named = ", ".join(f"{part} for {seconds:.0f} s" for part, seconds in beat.still.items())
                 _log.warning("a part does not move", still=named)
-            elif self.watchdog_s:
-                self.feed()
             try:
                 self.status(status())
             except Exception as error:  # what cannot be told must not end what works

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from failsafe.agent import keys
+from failsafe.agent.cli import failsafe
 from failsafe.agent.config import CoreTable, FoldersTable, LinkTable, PageTable
 from failsafe.hq.cli import DEFAULT_HOME
 from failsafe.hq.server import DEFAULT_CCC_PORT, DEFAULT_PORT
@@ -183,3 +186,25 @@ def test_install_asks_which_machine_it_is():
     done = subprocess.run([UNITS / "install"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "booth" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can import into another user's folder")
+def test_root_does_not_import_into_the_links_folder(tmp_path):
+    """The link could not replace what root would have made there."""
+    configuration = tmp_path / "booth.toml"
+    configuration.write_text(
+        f"""
+        booth = {{id = "ZZ-TEST-01", country = "ZZ", crossing_point = "Invented Gate"}}
+        folders = {{spool = "{tmp_path}/spool"}}
+        lanes = [{{name = "1"}}]
+        """
+    )
+    place = tmp_path / "spool" / "in"
+    place.mkdir(parents=True)
+    os.chown(place, 4711, 4711)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    done = CliRunner().invoke(failsafe, ["courier", "import", str(stick), "--config", str(configuration)])
+    assert done.exit_code == 1
+    assert "runuser -u '#4711'" in done.output
+    assert list(place.iterdir()) == []
