@@ -246,7 +246,7 @@ def holds(check: Check, rows: Sequence[str]) -> bool:
     digit, text = rows[row][place], check.covered(rows)
     if digit == FILLER and check.name == "optional":
         return not text.strip(FILLER)
-    return digit_holds(text, digit)
+    return _DIGITS.get(digit, -1) == check_digit(text)
 
 
 def digit_holds(text: str, digit: str) -> bool:

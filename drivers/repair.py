@@ -29,6 +29,7 @@ _HAS_TWIN: Final = re.compile("[G6 ]|K$")
 _HIDDEN: Final = re.compile(f"^{FILLER}|{FILLER}[^{FILLER}]")  # a filler before or inside a number
 # Digits that readers take for one another.
 _LIKE_DIGITS: Final = {frozenset(pair) for pair in ("17", "38", "56", "68", "69", "08", "35", "06", "89", "49", "12")}
+_NOTHING: Final = Repair()
 _DATES: Final = ("birth_date", "expiry_date")
 
 
@@ -54,12 +55,15 @@ class Spoilt:
 def repair(layout: Layout, rows: tuple[str, ...], checks: Checks, number: Number, *, rejected: bool) -> Repair:
     """What can be done about a zone, whose number was read as `number`; `rejected` if it has a rejected character."""
     codes = _codes(layout, rows)
+    failed = checks.failed()
+    clean = not (failed or rejected) and _dates_typed(layout, rows)
+    if clean and not codes and len(twins(number.value, number.field)) == 1:
+        return _NOTHING
     state = dict(codes).get("issuing_state", (stripped(rows[layout.head][2:5]),))[0]
     if layout is MRVA or layout is MRVB:
         state = ""  # a visa's number has other forms than its state's passports, and none is known
     spoilt = Spoilt(layout, rows, checks, state, number)
-    failed = checks.failed()
-    suspects = set() if not (failed or rejected) and _dates_typed(layout, rows) else _suspects(spoilt)
+    suspects = set() if clean else _suspects(spoilt)
     if len(suspects) > 1:
         return _read_again({field_at(layout, place) for place in suspects})
     if suspects:
@@ -79,7 +83,8 @@ def _read_again(fields: Collection[str]) -> Repair:
 
 
 def _dates_typed(layout: Layout, rows: Sequence[str]) -> bool:
-    return all(span is None or span.of(rows).isdigit() for span in (layout.birth, layout.expiry))
+    birth, expiry = layout.birth, layout.expiry
+    return (birth is None or birth.of(rows).isdigit()) and (expiry is None or expiry.of(rows).isdigit())
 
 
 def _suspects(spoilt: Spoilt) -> set[Place]:
