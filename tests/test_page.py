@@ -38,6 +38,8 @@ from failsafe.agent.page.view import (
     View,
     Word,
 )
+from failsafe.agent.radiation import Health
+from failsafe.drivers.line import LineWord
 from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.records import LinkWord, MatchedNotice, MatchReason, Notice, PersonAsRead, PersonName, Tier
@@ -660,6 +662,7 @@ def test_every_code_has_words() -> None:
     assert set(words.MIRROR) == set(literal_values(HeaderView, "mirror"))
     assert set(words.TIERS) == set(get_args(Tier))
     assert set(words.LINK) == set(get_args(LinkWord))
+    assert set(words.DETECTORS) == set(get_args(Health)) | set(get_args(LineWord))
     assert set(words.VERDICTS) == set(get_args(Word))
     assert all(text.endswith(".") for text in words.ACTIONS.values())
 

@@ -45,6 +45,11 @@ DETECTORS: Final = {
     "TAMPER": ("CHECK", "tampered with"),
     "DEVICE": ("CHECK", "device fault"),
     "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
+    # Of the line to a device (`LineWord`).
+    "ABSENT": ("CANNOT CLEAR", "not connected"),
+    "LOCKED": ("CANNOT CLEAR", "in use by another program"),
+    "DENIED": ("CANNOT CLEAR", "access denied"),
+    "LOST": ("CHECK", "connection lost"),
 }
 # The link's own word (`LinkWord`) -> the same; it is shown and never acted on.
 LINK: Final = {
