@@ -95,6 +95,8 @@ class InTestDesk:
         self.acknowledged: list[tuple[tuple[int, ...], str]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.may_write = threading.Event()
+        self.may_write.set()
 
     def list(self, limit: int, search: str) -> ListView:
         self.threads.add(threading.get_ident())
@@ -108,6 +110,7 @@ class InTestDesk:
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         if self.fault is not None:
             raise self.fault
+        assert self.may_write.wait(WAIT_S)
         if self.cannot_write:
             raise OSError
         self.acknowledged.append((tuple(numbers), officer))
@@ -193,6 +196,7 @@ class Served:
     def stop(self) -> bool:
         """Ask the server to stop; True when its thread has ended."""
         self.desk.may_answer.set()
+        self.desk.may_write.set()
         self._server.should_exit = True
         self._thread.join(WAIT_S)
         return not self._thread.is_alive()

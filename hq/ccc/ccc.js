@@ -18,7 +18,7 @@ const STEP = 200, MOST = 1000;
 const SIGNAL = [[0, 660], [0.34, 880], [0.68, 1175]], SIGNAL_S = 2.4;
 const SOUND = "failsafe-ccc-sound";
 let view = null, received = 0, question = { search: "", limit: STEP }, current = null, opened = null, lostAt = null;
-let pending = null, busy = false, fault = null;
+let pending = null, fault = null;
 const now = () => (view ? new Date(Date.parse(view.at) + performance.now() - received).toISOString() : "");
 const up = () => document.body.dataset.line === "up";
 const urgent = (line) => line.alert.urgency === "urgent";
@@ -52,7 +52,7 @@ function why({ alert, findings, acknowledged: seen }) {
   return [found.length ? null : kind(alert),
     found.slice(0, 2).map(([mark, what, reasons], at) => el("p", {}, shape(mark), el("span", {}, el("b", {}, what), at === 0 && reasons && el("small", {}, reasons)))),
     more > 0 && el("small", {}, tn("and {n} more", "and {n} more", more)),
-    seen && el("p", {}, shape("CLEAR"), el("span", {}, acknowledged(seen))),
+    seen && el("p", { class: "seen" }, shape("CLEAR"), el("span", {}, acknowledged(seen))),
     last && el("p", { class: "finding" }, shape("NONE"), el("span", {}, facts(tn("{n} finding", "{n} findings", findings.length), clock(last.finding.at.wall))))];
 }
 function cells(line) {
@@ -201,10 +201,7 @@ function seen() {
   if (officer()) write(numbers); else onDuty(numbers);
 }
 async function write(numbers) {
-  if (busy) return;
-  busy = true;
   fault = await acknowledge(numbers, officer(), line.token());
-  busy = false;
   draw();
 }
 function onDuty(numbers = null) {

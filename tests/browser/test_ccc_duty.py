@@ -109,6 +109,18 @@ def test_what_is_not_written_down_goes_on_ringing_and_is_said(served: Served, pa
     expect(ringing(page)).to_be_hidden()
 
 
+def test_what_arrives_while_headquarters_writes_can_be_acknowledged_at_once(served: Served, page: Page) -> None:
+    on_duty(page)
+    served.desk.may_write.clear()
+    page.keyboard.press("a")
+    served.desk.add(line(4, "urgent"))
+    expect(ringing(page)).to_contain_text("3 urgent alerts not acknowledged")
+    page.keyboard.press("a")
+    served.desk.may_write.set()
+    expect(ringing(page)).to_be_hidden()
+    assert {number for numbers, _ in served.desk.acknowledged for number in numbers} == {2, 3, 4}
+
+
 def test_the_name_stays_at_the_screen_and_is_asked_again_after_a_shift(served: Served, page: Page) -> None:
     on_duty(page)
     page.reload()
