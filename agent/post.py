@@ -217,6 +217,7 @@ class Post:
         verdict = fusion.judge(self._findings(record, recording=self._around.recording()))
         calls = [call for call in verdict.alerts if self._is_news(record, call)]
         if record.verdict is not None and not calls and _same(record.verdict, verdict):
+            record.verdict = verdict  # its notes may have changed: a portal that has spoken is not to be waited for
             return
         raised = self._compose(record, verdict, calls, now)
         recorded = self._around.record(raised, self._search_line(verdict))

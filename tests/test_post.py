@@ -11,7 +11,7 @@ import pytest
 
 from failsafe.agent.alerts import Circumstances
 from failsafe.agent.crossing import LaneSettings
-from failsafe.agent.fusion import HINT_ONLY, MirrorState
+from failsafe.agent.fusion import HINT_ONLY, WAIT_FOR_PORTAL, MirrorState
 from failsafe.agent.matching import PersonFinding, match
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import LaneMonitor
@@ -158,6 +158,19 @@ def test_a_hit_is_one_alert_with_the_person_and_what_the_verdict_rests_on() -> N
     assert alert.notices[0].entity_id == SUBJECT.entity_id and alert.notices[0].reasons
     assert alert.mirror == (FeedState(feed="base", lineage="one", serial=7),)
     assert alert.radiation is not None and alert.radiation.detector == "portal-1"
+
+
+def test_a_hit_waits_for_the_portal_no_longer_once_it_has_spoken() -> None:
+    booth = Booth()
+    booth.show(HIT)
+    shown = booth.post.view(booth.now).verdict
+    assert shown is not None and WAIT_FOR_PORTAL in shown.notes
+    issued = len(booth.shift.issued)
+    booth.passes()
+    shown = booth.post.view(booth.now).verdict
+    assert shown is not None and shown.word == "STOP"
+    assert WAIT_FOR_PORTAL not in shown.notes
+    assert len(booth.shift.issued) == issued, "the verdict is the same: nobody is told anew"
 
 
 def test_the_same_document_read_again_raises_nothing_new() -> None:
