@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys, technician
+from failsafe.agent import alarming, config, decoding, keys, technician
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -370,6 +370,22 @@ def decode(driver: str, source: IO[bytes], stamped: bool) -> None:
     except KeyError as error:
         raise click.UsageError(str(error.args[0])) from error
     _print_lines(decoding.decode(found, source, stamped=stamped))
+
+
+@failsafe.command("alarms")
+@click.argument("driver")
+@click.argument("source", type=click.File("rb"), default="-")
+@click.option("--k", "nsigma", type=click.FloatRange(min=0.0, min_open=True), help="The portal's NSIGMA.")
+@click.option("--stamped", is_flag=True, help="Text lines with a trailing time stamp, as captures have them.")
+def alarms(driver: str, source: IO[bytes], nsigma: float | None, stamped: bool) -> None:
+    """Say of a detector's raw bytes which lines alarm: the portal's word, its rule's shadow, the booth's own tests."""
+    try:
+        found = drivers.find(driver)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from error
+    if found.role != "radiation":
+        raise click.UsageError(f"{driver} reads documents. Name the driver of a radiation detector, as `tsa`.")
+    _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped))
 
 
 def _print_lines(answers: Iterable[Answer]) -> None:

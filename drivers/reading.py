@@ -68,7 +68,10 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Counts per panel in one interval of an occupancy; `kind` is the channel."""
+    """Counts per panel in one interval; `kind` is the channel.
+
+    The interval is one of an occupancy, or, from a device that knows no occupancies, the one after its last.
+    """
 
     at: float
     channel: Channel
@@ -87,6 +90,34 @@ class Dose:
     kind: ClassVar[str] = "dose"
     at: float
     nsv_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A mean count rate as a device tells it that tells no counts: each overlaps with those before it.
+
+    `window_s` is the time it is taken over, None where the device does not say.
+    """
+
+    kind: ClassVar[str] = "rate"
+    at: float
+    channel: Channel
+    cps: float
+    window_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """A nuclide that the device says it recognised.
+
+    `confidence` is the device's own figure, in its own scale; `category` its own word (NORM, Medical, SNM ...).
+    """
+
+    kind: ClassVar[str] = "identification"
+    at: float
+    nuclide: str
+    confidence: float | None = None
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +161,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class SetUp(Unknown):
+    """What a device tells of its own setting, field by field; `nsigma` is the factor of its gamma alarm, where told."""
+
+    fields: tuple[float, ...] = ()
+    nsigma: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """Bytes that are no line or frame of this device; `detail` carries no content of a document."""
 
@@ -139,4 +178,16 @@ class Malformed:
     length: int
 
 
-Reading = DocumentRead | Background | Scan | Dose | Occupancy | Alarm | DeviceHealth | Unknown | Malformed
+Reading = (
+    DocumentRead
+    | Background
+    | Scan
+    | Dose
+    | Rate
+    | Identification
+    | Occupancy
+    | Alarm
+    | DeviceHealth
+    | Unknown
+    | Malformed
+)

@@ -36,6 +36,7 @@ from failsafe.drivers.reading import (
     Occupancy,
     Reading,
     Scan,
+    SetUp,
     Unknown,
 )
 
@@ -141,8 +142,7 @@ class TsaDecoder:
         elif tag in ("TT", "TC"):
             yield DeviceHealth(now, "TAMPER", ok=tag == "TC")
         else:
-            self._keep(tag, fields)
-            yield Unknown(now, tag)
+            yield self._keep(tag, fields, now)
 
     def _scan(self, tag: str, counts: tuple[int, ...], now: float) -> Iterator[Reading]:
         if not self._occupied:
@@ -188,11 +188,13 @@ class TsaDecoder:
         speed = statistics.median(self._speeds_km_h) * _KM_H if self._speeds_km_h else None
         return Occupancy(now, "ended", speed)
 
-    def _keep(self, tag: str, fields: tuple[float, ...]) -> None:
+    def _keep(self, tag: str, fields: tuple[float, ...], now: float) -> Reading:
         if tag in _SETUP_TAGS:
             self.setup[tag] = fields
-        elif tag == "SP" and self._occupied and len(self._speeds_km_h) < _KEEP_SPEEDS:
+            return SetUp(now, tag, fields, fields[-1] if tag == "SG1" and fields else None)
+        if tag == "SP" and self._occupied and len(self._speeds_km_h) < _KEEP_SPEEDS:
             self._speeds_km_h.append(fields[2])
+        return Unknown(now, tag)
 
 
 def strip_stamp(line: bytes) -> bytes:

@@ -19,6 +19,7 @@ from failsafe.drivers.reading import (
     Occupancy,
     Reading,
     Scan,
+    SetUp,
     Unknown,
 )
 from failsafe.drivers.simulator import PortalScript
@@ -144,7 +145,8 @@ def test_the_cabinet() -> None:
 def test_set_up_is_kept_and_counted() -> None:
     decoder = TsaDecoder()
     assert decoder.nsigma is None
-    assert decoder.receive(b"SG1,003000,000050,000005,000010,04.0\r\n", 50.0) == [Unknown(50.0, "SG1")]
+    told = decoder.receive(b"SG1,003000,000050,000005,000010,04.0\r\n", 50.0)
+    assert told == [SetUp(50.0, "SG1", (3000.0, 50.0, 5.0, 10.0, 4.0), 4.0)]
     decoder.receive(b"SN1,000060,000005\r\n", 50.0)
     assert decoder.nsigma == 4.0
     assert decoder.setup == {"SG1": (3000.0, 50.0, 5.0, 10.0, 4.0), "SN1": (60.0, 5.0)}

@@ -1,0 +1,135 @@
+"""`failsafe alarms`: what portal, shadow and the booth's own tests say of a device's bytes, line by line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from failsafe.agent.vendor_rule import INTERVAL_S, Judged, VendorRule
+from failsafe.drivers import tsa
+from failsafe.drivers.driver import Driver
+from failsafe.drivers.reading import Alarm, Background, Malformed, Occupancy, Reading, Scan, SetUp
+
+_LONGEST: Final = 4096
+_LONG_AFTER_S: Final = 3600.0
+
+Answer = dict[str, Any]
+
+
+def alarms(
+    driver: Driver, source: IO[bytes], *, nsigma: float | None = None, stamped: bool = False
+) -> Iterator[Answer]:
+    """The decisions on a device's raw bytes, then a summary.
+
+    Args:
+        driver: whose decoder reads them.
+        source: the bytes as they came over the line.
+        nsigma: the factor of the shadow rule; None takes it from the device's set-up lines.
+        stamped: each line ends in a recorder's time stamp; without it the time is counted from the readings.
+    """
+    decoder = driver.decoder()
+    referee = _Referee(nsigma)
+    number, now = 0, 0.0
+    ended = True
+    for piece in iter(lambda: source.readline(_LONGEST), b""):
+        number += ended
+        ended = piece.endswith(b"\n")
+        stamp = tsa.stamp_of(piece) if stamped else None
+        now = now if stamp is None else stamp
+        for reading in decoder.receive(piece if stamp is None else tsa.strip_stamp(piece), now):
+            yield from referee.take(reading, number)
+            now += 0.0 if stamped else _passes_s(reading, now)
+        yield from referee.line_done(number)
+    for reading in decoder.receive(b"", now + _LONG_AFTER_S):
+        yield from referee.take(reading, number)
+    yield from referee.line_done(number)
+    yield referee.summary(number)
+
+
+def _passes_s(reading: Reading, now: float) -> float:
+    """Seconds that pass with a reading, where nobody wrote the time down: intervals and periods follow one another."""
+    if isinstance(reading, Background) and reading.channel == "gamma":
+        return tsa.BACKGROUND_EVERY_S
+    # What a device sends back-dated is told at one moment.
+    return reading.interval_s if isinstance(reading, Scan) and reading.channel == "gamma" and reading.at >= now else 0.0
+
+
+class _Referee:
+    """Judges readings in their order, and counts."""
+
+    def __init__(self, nsigma: float | None) -> None:
+        self._told = nsigma is None
+        self._rule = VendorRule(nsigma)
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._scan: tuple[Scan, Judged | None] | None = None
+        self._flagged: Alarm | None = None
+        self._scan_lines = self._judged = self._malformed = self._occupancies = 0
+        self._vendor_only = self._shadow_only = 0
+
+    def take(self, reading: Reading, number: int) -> Iterator[Answer]:
+        """One reading of the line `number`; a scan is decided when what follows it is known."""
+        match reading:
+            case SetUp(nsigma=float(nsigma)) if self._told:
+                self._rule.nsigma = nsigma
+            case Background(channel="gamma"):
+                self._rule.background(reading.panels_cps)
+            case Occupancy(phase="began"):
+                self._occupancies += 1
+                self._rule.began()
+            case Scan():
+                yield from self.line_done(number)
+                self._scan_lines += reading.channel == "gamma"
+                gamma = reading.channel == "gamma" and reading.interval_s == INTERVAL_S
+                self._scan = (reading, self._rule.scan(reading.counts) if gamma else None)
+            case Alarm():
+                self._flagged = reading
+            case Malformed():
+                self._malformed += 1
+            case _:
+                pass
+
+    def line_done(self, number: int) -> Iterator[Answer]:
+        """All readings of a line have come: what was decided on it."""
+        scan, judged = self._scan or (None, None)
+        alarm, self._scan, self._flagged = self._flagged, None, None
+        if alarm is not None:
+            yield self._answer("vendor", alarm, number, judged)
+        if scan is not None and judged is not None:
+            self._judged += 1
+            self._vendor_only += alarm is not None and not judged.is_alarm
+            self._shadow_only += alarm is None and judged.is_alarm
+            if judged.is_alarm:
+                yield self._answer("shadow", scan, number, judged)
+
+    def _answer(self, kind: str, seen: Scan | Alarm, number: int, judged: Judged | None) -> Answer:
+        self._counts[kind, seen.channel] += 1
+        return {
+            "kind": kind,
+            "line": number,
+            "channel": seen.channel,
+            "at": round(seen.at, 3),
+            "strength": None if judged is None else round(judged.strength, 4),
+            "threshold": None if judged is None else self._rule.nsigma,
+            "panels": list(range(1, len(seen.counts) + 1)) if judged is None else list(judged.panels),
+        }
+
+    def summary(self, lines: int) -> Answer:
+        """Everything counted; `disagreements` are judged scan lines on which portal and shadow differ."""
+        told = {kind: {channel: self._counts[kind, channel] for channel in ("gamma", "neutron")} for kind in _KINDS}
+        return {
+            "kind": "summary",
+            "lines": lines,
+            "malformed": self._malformed,
+            "occupancies": self._occupancies,
+            "scan_lines": self._scan_lines,
+            "judged": self._judged,
+            "k": self._rule.nsigma,
+            **told,
+            "disagreements": self._vendor_only + self._shadow_only,
+            "vendor_only": self._vendor_only,
+            "shadow_only": self._shadow_only,
+        }
+
+
+_KINDS: Final = ("vendor", "shadow", "own")
