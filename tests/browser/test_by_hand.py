@@ -133,7 +133,7 @@ def test_a_crossing_that_is_not_clear_is_closed_only_when_asked_twice(page: Page
     enter_fields(page, surname=SUBJECTS[0].own_surname, given_names=SUBJECTS[0].own_given, birth_date=SUBJECTS[0].born)
     expect(page.locator("#verdict")).not_to_have_attribute("data-word", "WAITING")
     page.keyboard.press("n")
-    expect(page.get_by_role("status")).to_contain_text("not clear")
+    expect(page.locator("#order[role=status]")).to_contain_text("not clear")
     expect(page.locator("#verdict")).not_to_have_attribute("data-word", "WAITING")
     page.keyboard.press("n")
     expect(page.locator("#verdict")).to_have_attribute("data-word", "WAITING")
