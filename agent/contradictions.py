@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable
-from failsafe.drivers.driver import built_in
+from failsafe.drivers.driver import built_in, find
 
 # Parts of the booth that have a state of their own, beside its devices.
 RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
@@ -63,11 +63,19 @@ def _unfit(place: KeyPath, device: DeviceTable, lanes: Sequence[str]) -> Iterato
     kind = str(place[0])
     role = "document" if kind == "readers" else "radiation"
     fitting = [driver.name for driver in built_in() if driver.role == role]
-    if device.driver not in fitting:
+    if device.driver not in fitting and not _of_a_third_party(device.driver, role):
         what = f"`{device.driver}` is no driver for {kind}."
         yield Found((*place, "driver"), what, nearest(device.driver, fitting))
     if device.name in RESERVED:
         yield Found((*place, "name"), f"`{device.name}` is a part of the booth.", "Give the device another name.")
+
+
+def _of_a_third_party(name: str, role: str) -> bool:
+    """Whether an installed driver of that name, from outside the house, has this role."""
+    try:
+        return find(name).role == role
+    except KeyError:
+        return False
 
 
 def _wrongly_guarded(whole: Readable) -> Iterator[Found]:

@@ -1,9 +1,11 @@
 """The contract of a driver, and the drivers that come with the house.
 
 A driver is one file: a `Driver` that describes the device, and a decoder, which turns bytes and a time into readings
-and never touches a port. Third parties add one through the entry point group `failsafe.drivers`.
+and never touches a port. Third parties add one through the entry point group `failsafe.drivers`: a `Driver` under its
+own name (docs/driver-howto.md walks through one).
 
 DriverError
+├── DriverRefused        a third party's driver cannot be used
 ├── FrameError           the bytes are bad; only a decoder's own tests see it, a decoder answers with Malformed
 └── LineFault            the line is bad
     ├── LineAbsent       no such port: unplugged, not yet plugged, wrong name
@@ -16,9 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from importlib.metadata import EntryPoint, entry_points
+from typing import ClassVar, Final, Literal, Protocol
 
 from failsafe.drivers.reading import Reading
+
+ENTRY_POINTS: Final = "failsafe.drivers"
 
 
 class DriverError(Exception):
@@ -34,6 +39,13 @@ class DriverError(Exception):
 
     def __str__(self) -> str:
         return f"{self.detail} {self.advice}"
+
+
+class DriverRefused(DriverError, KeyError):
+    """A driver from outside the house does not load, or is none."""
+
+    reason = "driver"
+    usual_advice = "Ask its maker for a version that fits, or uninstall it; docs/driver-howto.md says what a driver is."
 
 
 class FrameError(DriverError):
@@ -106,18 +118,40 @@ class Driver:
 
 def built_in() -> tuple[Driver, ...]:
     """The drivers of the house, in the order technicians see them."""
-    from failsafe.drivers import cute, elyctis, lines, tsa
+    from failsafe.drivers import cpm_lines, cute, elyctis, gmc, lines, n42, radeye, tsa
 
-    return (cute.DRIVER, elyctis.DRIVER, lines.DRIVER, lines.HONEYWELL, lines.NEWLAND, tsa.DRIVER)
+    documents = (cute.DRIVER, elyctis.DRIVER, lines.DRIVER, lines.HONEYWELL, lines.NEWLAND)
+    detectors = (tsa.DRIVER, n42.DRIVER, radeye.DRIVER, gmc.DRIVER)
+    return (*documents, *detectors, cpm_lines.RADPRO, cpm_lines.BGEIGIE, cpm_lines.MIGHTYOHM, cpm_lines.GC10)
+
+
+def installed() -> tuple[str, ...]:
+    """The names of all drivers, third parties' too; nothing of theirs is loaded."""
+    ours = [driver.name for driver in built_in()]
+    return (*ours, *sorted({point.name for point in entry_points(group=ENTRY_POINTS)} - {*ours}))
 
 
 def find(name: str) -> Driver:
-    """The driver called `name`.
+    """The driver called `name`: one of the house, or a third party's, which is loaded now and only if it is asked for.
 
     Raises:
         KeyError: there is none; the message lists those there are.
+        DriverRefused: a third party's, also a KeyError: it does not load, or what it gives is no driver of that name.
     """
-    drivers = {driver.name: driver for driver in built_in()}
-    if name not in drivers:
-        raise KeyError(f"There is no driver {name!r}; there are: {', '.join(sorted(drivers))}.")
-    return drivers[name]
+    for driver in built_in():
+        if driver.name == name:
+            return driver
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return _loaded(point)
+    raise KeyError(f"There is no driver {name!r}; there are: {', '.join(sorted(installed()))}.")
+
+
+def _loaded(point: EntryPoint) -> Driver:
+    """A third party's driver; whatever goes wrong in its code is a refusal, and no other driver minds."""
+    try:
+        driver = point.load()
+    except Exception as error:
+        raise DriverRefused(f"The driver {point.name!r} does not load ({type(error).__name__}).") from error
+    if not isinstance(driver, Driver) or driver.name != point.name:
+        raise DriverRefused(f"{point.value!r} is no driver of the name {point.name!r}.")
+    return driver

@@ -18,6 +18,7 @@ from tests.conftest import PROJECT
 
 SAMPLE = (PROJECT / "docs" / "booth.toml").read_text("utf-8")
 READERS = ", ".join(sorted(driver.name for driver in built_in() if driver.role == "document"))
+DETECTORS = ", ".join(sorted(driver.name for driver in built_in() if driver.role == "radiation"))
 SMALL = """\
 [booth]
 id = "ZZ-TEST-01"
@@ -233,7 +234,7 @@ def test_a_device_in_a_lane_that_is_not_there():
     [
         ('driver = "cute"', 'driver = "cutte"', "readers.1.driver", "Did you mean `cute`?"),
         ('driver = "cute"', 'driver = "tsa"', "readers.1.driver", f"Known here: {READERS}."),
-        ('driver = "tsa"', 'driver = "cute"', "portals.1.driver", "Known here: tsa."),
+        ('driver = "tsa"', 'driver = "cute"', "portals.1.driver", f"Known here: {DETECTORS}."),
     ],
 )
 def test_a_driver_that_does_not_fit(old, new, key, advice):

@@ -14,7 +14,13 @@ from failsafe.agent import decoding
 from failsafe.drivers import cute, specimens, tsa
 from tests.conftest import PROJECT
 
-KINDS = {"document", "background", "gamma", "neutron", "dose", "occupancy", "alarm", "health", "unknown", "malformed"}
+KINDS = {"document", "background", "gamma", "neutron", "dose", "rate", "identification"} | {
+    "occupancy",
+    "alarm",
+    "health",
+    "unknown",
+    "malformed",
+}
 ZONE = specimens.td3("Quillfeather", "Zzyzxbert", "XA1234907", "FRA", "700102", "M", "300101")
 FRAME = b"\x1c\x02" + "\r".join(ZONE).encode() + b"\r\x03\x1d"
 PASSAGE = (
