@@ -130,10 +130,10 @@ def install(root: Path, folder: Path) -> None:
     install_packages(site, booth)
     # What headquarters has beyond a booth lies apart, so that the booth is tried without it.
     install_packages(root / HQ_EXTRA, {name: one for name, one in locked("hq").items() if name not in booth})
-    made = shutil.copy(wheel(folder), root / "root")
+    made = shutil.copy(wheel(folder), root / "srv")
     words = ("install", "-q", "--no-deps", "--no-index", "--root-user-action=ignore", "--no-warn-script-location")
-    run("chroot", root, f"/{PREFIX}/bin/python", "-m", "pip", *words, f"/root/{Path(made).name}")
-    shutil.copytree(PROJECT / "systemd", root / "root" / "systemd")
+    run("chroot", root, f"/{PREFIX}/bin/python", "-m", "pip", *words, f"/srv/{Path(made).name}")
+    shutil.copytree(PROJECT / "systemd", root / "srv" / "systemd")
 
 
 # --- the machine ---------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class Machine(House):
         """Found headquarters, install the running booth, enrol it, and start both."""
         self.hq("keys", "init", "--name", HQ_ADDRESS)
         self.take_notices(records)
-        self.inside("/root/systemd/install", "booth")
+        self.inside("/srv/systemd/install", "booth")
         self.configure()
         self.booth("keys", "init", "--folder", "/etc/failsafe/keys", "--out", "/root")
         self.hq("booths", "enrol", str(self.root / f"root/{BOOTH}.enrol"), "--out", str(self.root / "media"))
@@ -214,7 +214,7 @@ class Machine(House):
         self.serve_headquarters()
         self.link_url = f"https://{HQ_ADDRESS}:{self.hq_port}"
         self.configure(json.loads((self.root / welcome).read_bytes())["root_sha256"])
-        self.inside("/root/systemd/seal-keys")
+        self.inside("/srv/systemd/seal-keys")
         self.inside("runuser", "-u", "failsafe-link", "--", PROGRAM, "courier", "import", f"/{welcome}")
         # The container's serial lines are pseudo-terminals, which no booth has.
         self.drop_in("failsafe-core", "container", f"DeviceAllow=char-pts rw\nWatchdogSec={WATCHDOG_S}s")
@@ -335,7 +335,7 @@ class Machine(House):
 
     def visit(self, timeout_s: float | None = 5.0) -> Visitor:
         """A visit at the core's control socket, through the booth's own file system."""
-        return Visitor(Path(f"/proc/{self.leader}/root/run/failsafe/core.sock"), timeout_s)
+        return Visitor(Path("/proc", str(self.leader), "root", "run", "failsafe", "core.sock"), timeout_s)
 
     def await_status(
         self, holds: Callable[[dict[str, Any]], bool], what: str, patience_s: float = PATIENCE_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ SERVING = "Serving booths and the command centre."
 @pytest.fixture(scope="module")
 def headquarters(machine: Machine) -> Machine:
     """A headquarters on the same machine, which no real one is: installed, with keys and a first publication."""
-    machine.inside("/root/systemd/install", "hq")
+    machine.inside("/srv/systemd/install", "hq")
     environment = (f"PYTHONPATH=/{HQ_EXTRA}", "FAILSAFE_HQ_PASSPHRASE=invented")
     invented = "/var/lib/failsafe-hq/invented.jsonl"
     commands = (
@@ -56,5 +57,5 @@ def test_killed_it_is_back_and_who_asked_meanwhile_is_answered(headquarters):
 
 def test_its_offline_keys_are_out_of_its_reach(headquarters):
     pid = headquarters.shown(UNIT, "MainPID")["MainPID"]
-    mode = headquarters.inside("stat", "-c", "%a", f"/proc/{pid}/root/var/lib/failsafe-hq/offline").strip()
-    assert mode == "0"
+    seen = Path("/proc", pid, "root", "var", "lib", "failsafe-hq", "offline")
+    assert headquarters.inside("stat", "-c", "%a", str(seen)).strip() == "0"
