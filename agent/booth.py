@@ -319,7 +319,8 @@ class Booth:
                 health = self._posts[device.table.lane].monitors[name].health(now)
                 state, what_to_do = health, advice(health)
             elif device.fault and state == "OK":
-                state, what_to_do = "DEVICE", f"{device.fault} Check its power and cable: `failsafe watch {name}`."
+                state = "DEVICE"
+                what_to_do = " ".join((device.fault, f"Check its power and cable: `failsafe watch {name}`."))
             yield DetectorView(
                 name=name, lane=device.table.lane, role=device.driver.role, state=state, advice=what_to_do
             )

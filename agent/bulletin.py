@@ -20,7 +20,11 @@ from failsafe.sync.ledger import Ledger, Undelivered
 from failsafe.sync.records import Heartbeat, LinkState, Moment, PartState
 
 # A line that is down is everyday life at a booth; these need somebody.
-_LINK_FAULTS: Final = ("tls-refused", "hq-refuses", "feed-refused")
+_LINK_FAULTS: Final = {
+    "tls-refused": "The link cannot connect: a certificate is refused.",
+    "hq-refuses": "Headquarters refuses what the link sends or asks for.",
+    "feed-refused": "What the link brings is refused.",
+}
 _NOT_CURRENT: Final[dict[MirrorState, str]] = {
     "EXPIRED": "The notices are too old.",
     "EMPTY": "No notices are held.",
@@ -107,7 +111,7 @@ class Condition:
         if not self.clock_trusted:
             faults.append("The booth's clock is behind the last time known. Set it, or bring a newer publication.")
         if self.link is not None and self.link.state in _LINK_FAULTS:
-            faults.append(f"The link: {self.link.detail}")
+            faults.append(f"{_LINK_FAULTS[self.link.state]} {self.link.detail}")
         if self.stands_still:
             faults.append("The booth's loop stands still: no verdict changes. Restart failsafe-core.")
         if self.own_fault:

@@ -24,6 +24,8 @@ from failsafe.sync.records import PersonAsRead
 
 _MONTH: Final = "0[1-9]|1[0-2]"
 _DAY: Final = "0[1-9]|[12][0-9]|3[01]"
+_NO_NATIONALITY: Final = "The nationality is a country code of two or three letters, such as FR or FRA."
+_NO_ISSUING_STATE: Final = "The issuing state is a country code of two or three letters, such as FR or FRA."
 _PARTIAL_DATE: Final = re.compile(rf"[0-9]{{4}}(-({_MONTH})(-({_DAY}))?)?")
 
 
@@ -199,7 +201,7 @@ def from_entry(entry: ManualEntry, year: int) -> Presented:
     sex = entry.sex.strip().upper()
     if sex not in ("", "M", "F", "X"):
         raise EntryRefused("Sex is M, F or X, or left empty.")
-    countries = [_country(entry.nationality, "nationality"), _country(entry.issuing_state, "issuing state")]
+    countries = [_country(entry.nationality, _NO_NATIONALITY), _country(entry.issuing_state, _NO_ISSUING_STATE)]
     number = entry.document_number.strip().upper()
     fields = (entry.surname.strip(), entry.given_names.strip(), born, sex, number, *(c or "" for c in countries))
     return Presented(
@@ -234,11 +236,11 @@ def _typed_zone(text: str, year: int) -> Presented:
     return presented
 
 
-def _country(text: str, what: str) -> str | None:
+def _country(text: str, refusal: str) -> str | None:
     code = text.strip().upper()
     if not code:
         return None
     found = alpha_2(code) or (code if code in NO_COUNTRY else None)  # organisations and the stateless keep theirs
     if found is None:
-        raise EntryRefused(f"The {what} is a country code of two or three letters, such as FR or FRA.")
+        raise EntryRefused(refusal)
     return found

@@ -94,8 +94,10 @@ class Webhook:
             return Outcome(_line_trouble(error), is_line_down=True)
         if 200 <= status < 300:
             return Outcome()
-        hint = " Redirects are not followed: correct the url." if 300 <= status < 400 else ""
-        return Outcome(f"The webhook answered {status}.{hint}", is_line_down=status in _BUSY)
+        said = [f"The webhook answered {status}."]
+        if 300 <= status < 400:
+            said.append("Redirects are not followed: correct the url.")
+        return Outcome(" ".join(said), is_line_down=status in _BUSY)
 
     async def _post(self, body: bytes, headers: dict[str, str], context: ssl.SSLContext) -> int:
         """The answer's status; its body is not read, whatever its length."""

@@ -7,7 +7,7 @@ function format(Kind, options) {
   if (!made.has(key)) made.set(key, new Kind(locale(), options));
   return made.get(key);
 }
-export const number = (value, places = 0) => format(Intl.NumberFormat, { maximumFractionDigits: places }).format(value);
+export const number = (value, places = 0, least = 0) => format(Intl.NumberFormat, { minimumFractionDigits: least, maximumFractionDigits: places }).format(value);
 
 // One unit, as `failsafe status` says it too; days from the fifth on, so that 48 h can be told from 90.
 export function age(seconds) {

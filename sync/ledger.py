@@ -550,5 +550,6 @@ def _read(decoder: msgspec.json.Decoder[Any], body: bytes, number: int | None = 
     try:
         return decoder.decode(body)
     except msgspec.DecodeError:  # its text may quote the record: it is not repeated, not even as the cause
-        which = "A record" if number is None else f"Record {number}"
-        raise StoreDamaged(f"{which} of the ledger is not in a shape this version reads.") from None
+        if number is None:
+            raise StoreDamaged("A record of the ledger is not in a shape this version reads.") from None
+        raise StoreDamaged(f"Record {number} of the ledger is not in a shape this version reads.") from None

@@ -36,6 +36,7 @@ SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 _NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
 _LISTED: Final = "number, country, type, fraud"
+_SNAPSHOT_FIRST: Final = "Take the feed's snapshot first."
 
 
 Derive = Callable[[Notice], Iterable[NameRow]]
@@ -370,15 +371,15 @@ def _read(body: bytes) -> Notice:
 
 def _check_base(change: Change, held: Floor | None) -> None:
     """Return if `change` may be applied over `held` (None: nothing of this feed is held)."""
-    step = f"Feed {change.feed} serial {change.serial}"
+    feed, serial = change.feed, change.serial
     follows = held is not None and held.lineage == change.lineage
     if held is not None and follows and change.serial < held.serial:
-        raise Older(f"{step} comes after {held.serial} was accepted.")
+        raise Older(f"Feed {feed} serial {serial} comes after {held.serial} was accepted.")
     if change.base_serial is None:
         return
     if held is None:
-        raise Malformed(f"{step} changes a list that is not held.", "Take the feed's snapshot first.")
+        raise Malformed(f"Feed {feed} serial {serial} changes a list that is not held.", _SNAPSHOT_FIRST)
     if not follows:
-        raise Malformed(f"{step} changes a list of another lineage.", "Take the feed's snapshot first.")
+        raise Malformed(f"Feed {feed} serial {serial} changes a list of another lineage.", _SNAPSHOT_FIRST)
     if change.base_serial != held.serial:
-        raise Malformed(f"{step} starts at {change.base_serial}, and {held.serial} is held.")
+        raise Malformed(f"Feed {feed} serial {serial} starts at {change.base_serial}, and {held.serial} is held.")

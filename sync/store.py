@@ -47,13 +47,13 @@ SIDE_FILES: Final = ("-wal", "-shm")
 # SQLite's primary result codes (the low byte of an extended one).
 _PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
 _ADVICE: Final = {
-    _PERM: ("may not be used by this user.", "Check the owner and mode of the file and its folder."),
-    _BUSY: ("is held by another process.", "Stop the other process that has this file open, then try again."),
-    _LOCKED: ("is held by another connection of this process.", "Restart the service."),
-    _READONLY: ("cannot be written.", "Check whether the disk was mounted read-only, then look for disk errors."),
-    _IOERR: ("met a disk error.", "Check the disk and its free space; replace the disk if errors go on."),
-    _FULL: ("has no room left.", "Free space on the disk; nothing recorded before is lost."),
-    _CANTOPEN: ("cannot be opened.", "Check that its folder is there and belongs to the service's user."),
+    _PERM: "Check the owner and mode of the file and its folder.",
+    _BUSY: "Stop the other process that has this file open, then try again.",
+    _LOCKED: "Restart the service.",
+    _READONLY: "Check whether the disk was mounted read-only, then look for disk errors.",
+    _IOERR: "Check the disk and its free space; replace the disk if errors go on.",
+    _FULL: "Free space on the disk; nothing recorded before is lost.",
+    _CANTOPEN: "Check that its folder is there and belongs to the service's user.",
 }
 
 
@@ -260,7 +260,7 @@ def _claim(path: Path) -> None:
             _sync_folder(path.parent)
     except OSError as error:
         code = {errno.EROFS: _READONLY, errno.ENOSPC: _FULL, errno.EACCES: _PERM}.get(error.errno or 0, _CANTOPEN)
-        raise StoreBroken(f"{path.name} cannot be opened: {error.strerror}.", _ADVICE[code][1]) from error
+        raise StoreBroken(f"{path.name} cannot be opened: {error.strerror}.", _ADVICE[code]) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -313,6 +313,18 @@ def _named(path: Path, error: Exception, opening: bool = False) -> StoreBroken |
     if code in (_NOTADB, _CORRUPT):
         return StoreDamaged(f"A page of {path.name} is not as it was written.")
     if code in _ADVICE:
-        what, advice = _ADVICE[code]
-        return StoreBroken(f"{path.name} {what}", advice)
+        return StoreBroken(_trouble(path.name, code), _ADVICE[code])
     return RuntimeError(f"{path.name} was asked for something it cannot do (SQLite {extended})")
+
+
+def _trouble(name: str, code: int) -> str:
+    """What SQLite's result code says of a file: whole sentences, so that a page finds them in its language."""
+    return {
+        _PERM: f"{name} may not be used by this user.",
+        _BUSY: f"{name} is held by another process.",
+        _LOCKED: f"{name} is held by another connection of this process.",
+        _READONLY: f"{name} cannot be written.",
+        _IOERR: f"{name} met a disk error.",
+        _FULL: f"{name} has no room left.",
+        _CANTOPEN: f"{name} cannot be opened.",
+    }[code]

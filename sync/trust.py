@@ -95,6 +95,11 @@ _PRIVATE: Final = "trust-"
 _NEW_WELCOME: Final = "Ask headquarters for this booth's welcome file and import it."
 _COMPARE_ROOT: Final = "Compare `root_sha256` in the configuration with what headquarters printed at the enrolment."
 _NOT_PUBLISHED: Final = "Ask headquarters whether this feed is published, and by which bureau."
+_SHAPELESS: Final[dict[type[Record], str]] = {
+    HqKeys: "The signed keys of headquarters are not in the shape this version reads.",
+    Head: "A signed head is not in the shape this version reads.",
+    Statement: "A signed statement is not in the shape this version reads.",
+}
 _CHECK_WORKPLACE: Final = "Check the owner, mode and free space of the service's runtime folder."
 
 R = TypeVar("R", bound=Record)
@@ -252,7 +257,7 @@ def _record(spool: Spool, updater: Updater, path: str, kind: type[R]) -> R:
     try:
         return msgspec.json.decode(_verified_target(spool, target), type=kind)
     except msgspec.DecodeError as error:
-        raise Malformed(f"A signed {kind.__name__.lower()} is not in the shape this version reads.") from error
+        raise Malformed(_SHAPELESS[kind]) from error
 
 
 def _target(updater: Updater, path: str) -> TargetFile:

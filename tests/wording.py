@@ -52,16 +52,24 @@ SPEAKERS: Final = (
     "agent/page/app.py",
     "agent/page/view.py",
     "drivers/driver.py",
+    "drivers/elyctis.py",
     "drivers/line.py",
+    "hq/channels.py",
+    "hq/notify.py",
     "hq/ccc/app.py",
     "screens/gate.py",
     "screens/shelf.py",
+    "sync/dispatch.py",
+    "sync/envelope.py",
     "sync/errors.py",
     "sync/feed.py",
     "sync/intake.py",
     "sync/ledger.py",
     "sync/link.py",
     "sync/mirror.py",
+    "sync/refresh.py",
+    "sync/rounds.py",
+    "sync/seal.py",
     "sync/spool.py",
     "sync/store.py",
     "sync/trust.py",
@@ -69,7 +77,20 @@ SPEAKERS: Final = (
 # Modules that give the reasons of a match: a few words beside points.
 REASONERS: Final = ("agent/alignment.py", "agent/matching.py")
 # What is put into sentences from variables, where no rule below looks.
-WITHIN: Final = {"agent/fusion.py": ("{0} h {1} min", "{0} min")}
+WITHIN: Final = {
+    "agent/fusion.py": ("{0} h {1} min", "{0} min"),
+    "sync/seal.py": ("content-key",),
+    # What the system says of a file that cannot be used.
+    "sync/store.py": (
+        "Input/output error",
+        "No space left on device",
+        "No such file or directory",
+        "Not a directory",
+        "Permission denied",
+        "Read-only file system",
+        "Too many levels of symbolic links",
+    ),
+}
 
 # The order of forms that translators of Arabic know: none, one, two, 3 to 10, 11 to 99, hundreds. Babel has the last
 # two the other way round.

@@ -1,7 +1,7 @@
 // The document as it was read, and the cards of what may match it. Every string of a person stands in <bdi>.
 import { el, shape } from "./draw.js";
 import { country, number } from "./say.js";
-import { locale, t, tr } from "./texts.js";
+import { t, tr } from "./texts.js";
 import { ACTIONS, EYES, FIELDS, FRAUDS, GRADES, HAIR, NAME_KINDS, SEXES, TIERS } from "./words.js";
 
 // A long word is set smaller before it is broken.
@@ -26,8 +26,7 @@ export function person(one, crossing) {
 
 // What a line of the comparison does: the shape that marks it, a class for its ground, a word.
 const bearing = (points) => (points > 0 ? ["CLEAR", "agrees", t("agrees")] : points < 0 ? ["CHECK", "against", t("speaks against")] : ["NONE", "neutral", t("neutral")]);
-const tenths = (points) => Math.abs(points).toLocaleString(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const signed = (points) => `${points > 0 ? "+" : points < 0 ? "−" : ""}${tenths(points)}`;
+const signed = (points) => `${points > 0 ? "+" : points < 0 ? "−" : ""}${number(Math.abs(points), 1, 1)}`;
 const dates = new Set(["birth", "birth_date", "document", "document_number"]);
 function reason(one) {
   const [mark, kind, says] = bearing(one.points), own = dates.has(one.field) ? code : bdi;

@@ -23,6 +23,11 @@ function link(head, delay) {
   const [mark, word] = named(LINK, head.link.state, "CHECK"), since = passed(head.link.since_s, delay);
   return [t("Link"), [mark, word, head.link.state !== "up" && since && t("for {age}", { age: since })]];
 }
+// Why a publication was refused: its sentences in the page's language, and the word that log and terminal show too.
+function refused(told) {
+  const [, code, why] = /^([a-z-]+): (.*)$/s.exec(told) ?? [null, null, told];
+  return [`${t("The last publication of notices was refused.")} ${tr(why)}`, code && [" ", el("code", { dir: "ltr" }, code)]].flat().filter(Boolean);
+}
 
 // `delay`: seconds since the values were sent.
 export function header(head, lanes, delay) {
@@ -33,13 +38,13 @@ export function header(head, lanes, delay) {
     ...head.detectors.map((one) => [where(one), named(DETECTORS, one.state, "CHECK")])];
   put($("states"), states, (all) => all.map(state));
   // Read out when a word changes, not with every second that an age grows.
-  put($("announced"), states.map(([label, [, word]]) => `${label}: ${word}.`).join(" "));
+  put($("announced"), states.map(([label, [, word]]) => t("{device}: {state}.", { device: label, state: word })).join(" "));
   const telephone = head.telephone;
   const faults = [
     !head.recording && (telephone ? t("THE LEDGER CANNOT RECORD. Clear nobody; telephone the CCC on {telephone}.", { telephone }) : t("THE LEDGER CANNOT RECORD. Clear nobody; telephone the CCC.")),
-    head.refused && `${t("The last publication of notices was refused.")} ${tr(head.refused)}`,
+    head.refused && refused(head.refused),
     ...head.detectors.filter((one) => one.state !== "OK" && one.advice).map((one) => t("{device}: {advice}", { device: where(one), advice: tr(one.advice) })),
     ...head.faults.map(tr),
   ].filter(Boolean);
-  put($("faults"), faults, (all) => all.map((text) => el("li", {}, shape("CHECK"), el("span", {}, text))));
+  put($("faults"), faults, (all) => all.map((told) => el("li", {}, shape("CHECK"), el("span", {}, ...[told].flat()))));
 }

@@ -45,7 +45,8 @@ DETECTORS: Final = {
     "TAMPER": ("CHECK", "tampered with"),
     "DEVICE": ("CHECK", "device fault"),
     "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
-    # Of the line to a device (`LineWord`).
+    # Of the line to a device (`LineWord`), and before it has said anything.
+    "STARTING": ("NONE", "starting"),
     "ABSENT": ("CANNOT CLEAR", "not connected"),
     "LOCKED": ("CANNOT CLEAR", "in use by another program"),
     "DENIED": ("CANNOT CLEAR", "access denied"),

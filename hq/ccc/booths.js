@@ -61,7 +61,7 @@ function todo(booth, wrong) {
   if (!wrong.length) return el("span", { class: "empty" }, t("nothing"));
   const item = ([, mark, , text]) => el("p", {}, shape(mark), el("span", {}, text)), [first, ...rest] = wrong;
   if (!rest.length) return item(first);
-  const more = el("details", { open: unfolded.has(booth.booth) && "" }, el("summary", {}, tn("and {n} more", "and {n} more", rest.length), ": ", facts([...new Set(rest.map(([, , word]) => word))])), rest.map(item));
+  const more = el("details", { open: unfolded.has(booth.booth) && "" }, el("summary", {}, tn("and {n} more: {what}", "and {n} more: {what}", rest.length, { what: facts([...new Set(rest.map(([, , word]) => word))]) })), rest.map(item));
   more.addEventListener("toggle", () => { if (more.open) unfolded.add(booth.booth); else unfolded.delete(booth.booth); });
   return [item(first), more];
 }

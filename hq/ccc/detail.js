@@ -34,7 +34,7 @@ function who({ person, kind: which }) {
 }
 function reason(one) {
   const [mark, says] = one.points > 0 ? ["CLEAR", t("in favour")] : one.points < 0 ? ["CHECK", t("against")] : ["NONE", t("neutral")];
-  const points = `${one.points > 0 ? "+" : ""}${one.points.toFixed(1).replace("-", "−")}`;
+  const points = `${one.points > 0 ? "+" : one.points < 0 ? "−" : ""}${number(Math.abs(one.points), 1, 1)}`;
   return [
     el("tr", { class: one.points < 0 ? "against" : null }, el("th", { scope: "row" }, field(one.field)), el("td", {}, bdi(one.query)), el("td", {}, bdi(one.candidate)),
       el("td", { class: "speaks" }, sign(mark, says, " ", el("bdi", { dir: "ltr" }, points)))),
@@ -46,7 +46,7 @@ function candidate(one) {
   const reasons = [...(one.reasons ?? [])].sort((left, right) => Math.abs(right.points) - Math.abs(left.points));
   return el("article", { class: `candidate ${one.grade}` },
     el("h4", {}, sign(mark, grade), el("span", {}, word(TIERS, one.tier))),
-    el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: one.score.toFixed(2) })),
+    el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: number(one.score, 2, 2) })),
     reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason)), "reasons"));
 }
 const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, word(FRAUDS, one.fraud_type))),

@@ -72,6 +72,12 @@ DETECTORS: Final = {
     "TAMPER": ("CHECK", "tampered with"),
     "DEVICE": ("CHECK", "device fault"),
     "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
+    # Of the line to a device, and before it has said anything.
+    "STARTING": ("NONE", "starting"),
+    "ABSENT": ("CANNOT CLEAR", "not connected"),
+    "LOCKED": ("CANNOT CLEAR", "in use by another program"),
+    "DENIED": ("CANNOT CLEAR", "access denied"),
+    "LOST": ("CHECK", "connection lost"),
 }
 # State -> shape, word, what to do.
 MIRRORS: Final = {
