@@ -45,6 +45,10 @@ DETECTORS: Final = {
     "TAMPER": ("CHECK", "tampered with"),
     "DEVICE": ("CHECK", "device fault"),
     "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
+    "STUCK": ("CHECK", "counts stand still"),
+    "DISAGREE": ("CHECK", "contradicts itself"),
+    "CONFIG_CHANGED": ("CHECK", "settings changed"),
+    "UNCALIBRATED": ("CHECK", "not as calibrated"),
     # Of the line to a device (`LineWord`), and before it has said anything.
     "STARTING": ("NONE", "starting"),
     "ABSENT": ("CANNOT CLEAR", "not connected"),
