@@ -393,5 +393,5 @@ def test_every_built_in_driver_opens_a_terminal_with_its_own_settings(driver: Dr
 
 
 def test_an_unknown_driver_names_those_there_are() -> None:
-    with pytest.raises(KeyError, match="bgeigie, cute, elyctis, .*, radpro, tsa"):
+    with pytest.raises(KeyError, match=r"bgeigie, cute, elyctis, .*, radpro, tsa"):
         find("cutte")
