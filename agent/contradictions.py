@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable
-from failsafe.drivers.driver import built_in, find
+from failsafe.drivers.driver import DriverRefused, built_in, find
 
 # Parts of the booth that have a state of their own, beside its devices.
 RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
@@ -61,21 +61,24 @@ def _unfit(place: KeyPath, device: DeviceTable, lanes: Sequence[str]) -> Iterato
     if lanes and device.lane not in lanes:
         yield Found((*place, "lane"), f"there is no lane `{device.lane}`.", nearest(device.lane, lanes))
     kind = str(place[0])
-    role = "document" if kind == "readers" else "radiation"
-    fitting = [driver.name for driver in built_in() if driver.role == role]
-    if device.driver not in fitting and not _of_a_third_party(device.driver, role):
-        what = f"`{device.driver}` is no driver for {kind}."
-        yield Found((*place, "driver"), what, nearest(device.driver, fitting))
+    yield from _wrongly_driven((*place, "driver"), device.driver, kind)
     if device.name in RESERVED:
         yield Found((*place, "name"), f"`{device.name}` is a part of the booth.", "Give the device another name.")
 
 
-def _of_a_third_party(name: str, role: str) -> bool:
-    """Whether an installed driver of that name, from outside the house, has this role."""
+def _wrongly_driven(place: KeyPath, name: str, kind: str) -> Iterator[Found]:
+    """A driver that there is not, that is of another kind of device, or a third party's that does not load."""
+    role = "document" if kind == "readers" else "radiation"
     try:
-        return find(name).role == role
+        fits = find(name).role == role
+    except DriverRefused as refused:
+        yield Found(place, refused.detail, refused.advice)
+        return
     except KeyError:
-        return False
+        fits = False
+    if not fits:
+        fitting = [driver.name for driver in built_in() if driver.role == role]
+        yield Found(place, f"`{name}` is no driver for {kind}.", nearest(name, fitting))
 
 
 def _wrongly_guarded(whole: Readable) -> Iterator[Found]:

@@ -8,7 +8,8 @@ Habits of these counters:
   firmware knows other questions and answers `ERROR`: then it is not monitored.
 - bGeigie Nano, Zen and CzechRad tell every 5 s `$BNRDD,id,time,cpm,counts,total,A,...*CK`, CK being the XOR of all
   between `$` and `*`. The counts of the last 5 s are taken; `V` in place of `A` only means that the minute behind
-  `cpm` is not full yet. Where the counter is (it has a receiver for that) is passed over.
+  `cpm` is not full yet. Where the counter is (it has a receiver for that) is passed over. The first firmware wrote no
+  sum: its lines are malformed, since nothing would tell a torn one.
 - MightyOhm's kit (9600 baud) tells each second `CPS, 1, CPM, 20, uSv/hr, 0.11, SLOW`. The dose rate is the kit's own
   reckoning from its usual tube.
 - NetIO's GC10 (9600 baud, GC10next 115200) tells the counts of the last minute as a bare number. Nothing would tell a
@@ -46,7 +47,8 @@ _MOST_CPS: Final = 65536
 _LONGEST_S: Final = 5.0
 
 _RADPRO: Final = re.compile(r"OK(?: ([^\x00-\x1f\x7f-\xff]{1,120}))?|ERROR")
-_BGEIGIE: Final = re.compile(r"\$(B[A-Z]RDD|CZRA1),([ -)+-~]*)\*([0-9A-Fa-f]{2})")
+_BGEIGIE: Final = re.compile(r"\$([A-Z][A-Z0-9]{3,5}),([ -)+-~]*)\*([0-9A-Fa-f]{2})")
+_COUNTS_OF: Final = re.compile(r"B[A-Z]{1,2}RDD|CZRA1")
 _MIGHTYOHM: Final = re.compile(
     r"CPS, ?([0-9]{1,6}), ?CPM, ?[0-9]{1,8}, ?uSv/hr, ?([0-9]{1,6}(?:\.[0-9]{1,4})?), ?(?:SLOW|FAST|INST)"
 )
@@ -155,10 +157,14 @@ class RadProDecoder:
 
 
 def bgeigie(text: str, now: float) -> list[Reading] | None:
-    """A bGeigie's sentence."""
+    """A bGeigie's sentence; sentences of other kinds and the remarks at the head of its log are counted."""
+    if text.startswith("# "):
+        return [Unknown(now, "remark")]
     told = _BGEIGIE.fullmatch(text)
     if told is None or functools.reduce(xor, text[1:-3].encode("ascii")) != int(told[3], 16):
         return None
+    if not _COUNTS_OF.fullmatch(told[1]):
+        return [Unknown(now, told[1])]
     fields = told[2].split(",")
     if len(fields) < 6 or not all(_BARE.fullmatch(field) for field in fields[2:4]) or fields[5] not in ("A", "V"):
         return None

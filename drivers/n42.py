@@ -46,7 +46,7 @@ DOWN_S: Final = 30.0
 # Nothing is back-dated further: the background of another hour is one of before, and that is all that matters.
 _LONGEST_S: Final = 600.0
 _ROOT: Final = rb"(?:[A-Za-z_][A-Za-z0-9_.-]{0,20}:)?(?:RadInstrumentData|N42InstrumentData)"
-_END: Final = re.compile(rb"\x03|</" + _ROOT + rb"\s{0,8}>")
+_END: Final = re.compile(rb"\x03+|</" + _ROOT + rb"\s{0,8}>")
 _BEGINNINGS: Final = (re.compile(rb"\x02"), re.compile(rb"<\?xml\s"), re.compile(rb"<" + _ROOT + rb"[\s>]"))
 _LONGEST_END: Final = 64
 _CHANNELS: Final[dict[str, Channel]] = {"Gamma": "gamma", "Neutron": "neutron"}

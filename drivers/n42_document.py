@@ -25,7 +25,9 @@ from failsafe.drivers.driver import FrameError
 DOCUMENT_LIMIT: Final = 1 << 20
 _MOST_ELEMENTS: Final = 50_000
 _DEEPEST: Final = 40
+_MOST_WINDOWS: Final = 64
 _TEXT_LIMIT: Final = 60
+_NOWHERE: Final = (1 << 30, "")  # where and what a detector is that was never introduced
 
 _EPOCH: Final = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _DURATION: Final = re.compile(
@@ -111,9 +113,9 @@ def read(content: bytes) -> Document:
         raise N42Refused("This is a document of N42.42-2006, which is not read.")
     if root.name != "RadInstrumentData":
         raise N42Refused("This XML is no N42 document.")
-    told = root.all("RadDetectorInformation")
-    detectors = {one.get("id"): _brief(one.below("RadDetectorCategoryCode")) for one in told}
-    windows = {one.get("id"): one for one in root.all("EnergyWindows")}
+    told = enumerate(root.all("RadDetectorInformation"))
+    detectors = {one.get("id"): (place, _brief(one.below("RadDetectorCategoryCode"))) for place, one in told}
+    windows = {one.get("id"): _windows(one) for one in root.all("EnergyWindows")}
     instrument = next(root.all("RadInstrumentInformation"), _Element(""))
     return Document(
         _brief(instrument.below("RadInstrumentManufacturerName")),
@@ -206,21 +208,24 @@ def _local(name: str) -> str:
 # --- what is taken from it -----------------------------------------------------------------------------------
 
 
-def _measurement(element: _Element, detectors: dict[str, str], windows: dict[str, _Element]) -> Measurement:
+_Detectors = dict[str, tuple[int, str]]  # place and category by id
+_Windows = dict[str, list[tuple[float, float]]]  # start and end in keV by id
+
+
+def _measurement(element: _Element, detectors: _Detectors, windows: _Windows) -> Measurement:
     item = next(element.all("RadItemState"), _Element(""))
-    order = {detector: place for place, detector in enumerate(detectors)}
     return Measurement(
         _brief(element.below("MeasurementClassCode")),
         _time(element.below("StartDateTime")),
         _duration(element.below("RealTimeDuration")),
         {"true": True, "1": True, "false": False, "0": False}.get(element.below("OccupancyIndicator")),
-        tuple(sorted(_counts(element, detectors, windows), key=lambda one: order.get(one.detector, len(order)))),
+        tuple(sorted(_counts(element, detectors, windows), key=lambda one: detectors.get(one.detector, _NOWHERE)[0])),
         tuple(_dose(one) for one in element.all("DoseRateValue")),
         _number(item.below("SpeedValue")),
     )
 
 
-def _counts(element: _Element, detectors: dict[str, str], windows: dict[str, _Element]) -> Iterator[Count]:
+def _counts(element: _Element, detectors: _Detectors, windows: _Windows) -> Iterator[Count]:
     """One entry a detector: its gross counts, else its first spectrum, since others are the same seen otherwise."""
     told: set[str] = set()
     for one in itertools.chain(element.all("GrossCounts"), element.all("Spectrum")):
@@ -230,21 +235,27 @@ def _counts(element: _Element, detectors: dict[str, str], windows: dict[str, _El
         told.add(detector)
         gross = one.name == "GrossCounts"
         counts = _gross(one, windows) if gross else _spectrum(one)
-        category = detectors.get(detector, "") or ("Other" if gross else "Gamma")
+        category = detectors.get(detector, _NOWHERE)[1] or ("Other" if gross else "Gamma")
         yield Count(detector, category, counts, _duration(one.below("LiveTimeDuration")))
 
 
-def _gross(element: _Element, windows: dict[str, _Element]) -> float:
+def _windows(element: _Element) -> list[tuple[float, float]]:
+    starts = _numbers(element.below("WindowStartEnergyValues"))
+    ends = _numbers(element.below("WindowEndEnergyValues"))
+    if max(len(starts), len(ends)) > _MOST_WINDOWS:
+        raise N42Refused("This document has too many windows of energy.")
+    return list(zip(starts, ends, strict=False))
+
+
+def _gross(element: _Element, windows: _Windows) -> float:
     """The counts of all windows that do not overlap with a wider one."""
     counts = _count_list(element.below("CountData"))
-    window = windows.get(element.get("energyWindowsReference"), _Element(""))
-    starts = _numbers(window.below("WindowStartEnergyValues"))
-    ends = _numbers(window.below("WindowEndEnergyValues"))
-    if not len(starts) == len(ends) == len(counts):
+    told = windows.get(element.get("energyWindowsReference"), [])
+    if len(told) != len(counts):
         return sum(counts)
     taken: list[tuple[float, float]] = []
     total = 0.0
-    for start, end, count in sorted(zip(starts, ends, counts, strict=True), key=lambda row: row[0] - row[1]):
+    for (start, end), count in sorted(zip(told, counts, strict=True), key=lambda row: row[0][0] - row[0][1]):
         if all(end <= low or start >= high for low, high in taken):
             taken.append((start, end))
             total += count

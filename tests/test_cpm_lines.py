@@ -28,7 +28,7 @@ def summed(sentence: bytes) -> bytes:
 # --- those that talk -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [b"BNRDD", b"BGRDD", b"CZRA1"])
+@pytest.mark.parametrize("make", [b"BNRDD", b"BNXRDD", b"CZRA1"])
 @pytest.mark.parametrize("sentence", [BNRDD, EARLY])
 def test_a_bgeigie_tells_counts_of_five_seconds(make: bytes, sentence: bytes) -> None:
     line = summed(sentence.replace(b"BNRDD", make))
@@ -44,9 +44,18 @@ def test_a_bgeigies_sum_finds_every_changed_character(position: int) -> None:
     assert kinds == {"malformed"}
 
 
-@pytest.mark.parametrize("short", [b"$BNRDD,0300*", b"$BNRDD,0300,2026-11-22T03:00:02Z,35,many,207,A*", b"$GPRMC,1*"])
+@pytest.mark.parametrize("short", [b"$BNRDD,0300*", b"$BNRDD,0300,2026-11-22T03:00:02Z,35,many,207,A*"])
 def test_a_right_sum_on_something_else_is_malformed(short: bytes) -> None:
     assert [reading.kind for reading in heard(BGEIGIE.decoder, summed(short))] == ["malformed"]
+
+
+def test_a_bgeigies_other_sentences_and_remarks_are_counted() -> None:
+    assert heard(BGEIGIE.decoder, b"# NEW LOG\r\n", summed(b"$BNXSTS,0300,v1*")) == [
+        Unknown(50.0, "remark"),
+        Unknown(50.0, "BNXSTS"),
+    ]
+    first_firmware = BNRDD[:-1] + b"\r\n"
+    assert [reading.kind for reading in heard(BGEIGIE.decoder, first_firmware)] == ["malformed"]
 
 
 def test_a_mightyohm_tells_counts_of_a_second_and_a_dose_rate() -> None:

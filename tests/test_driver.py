@@ -22,6 +22,7 @@ from failsafe.drivers.driver import Driver, DriverRefused
 from failsafe.drivers.reading import DeviceHealth, Dose, Malformed, Unknown
 from tests.conftest import PROJECT
 from tests.streams import after_garbage, assert_cutting_does_not_matter, good, heard
+from tests.test_config import faults, parse, sample_with
 
 PAGE = (PROJECT / "docs" / "driver-howto.md").read_text("utf-8")
 (PACKAGE,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -167,3 +168,20 @@ def test_the_pages_driver_asks_and_minds_a_silence(example):
 def test_the_pages_driver_keeps_the_promises_of_the_page(example, garbage, places):
     assert_cutting_does_not_matter(example.decoder, LINE + FAULTY + garbage + LINE, places)
     assert good(after_garbage(example.decoder, garbage, LINE))[-1] == Dose(50.0, 140.0)
+
+
+# --- in the configuration ------------------------------------------------------------------------------------
+
+
+def test_a_third_partys_driver_may_stand_in_the_configuration_for_its_own_kind(site):
+    module = MODULE.replace('name="example-meter"', 'name="desk-meter"')
+    entry_point(site, "desk-meter", "desk_meter:DRIVER", module)
+    parse(sample_with('driver = "tsa"', 'driver = "desk-meter"'))
+    (fault,) = faults(sample_with('driver = "cute"', 'driver = "desk-meter"'))
+    assert (fault.key, fault.what) == ("readers.1.driver", "`desk-meter` is no driver for readers.")
+
+
+def test_one_that_does_not_load_is_a_fault_with_its_reason(site):
+    entry_point(site, "torn-meter", "no_such_module_at_all:DRIVER")
+    (fault,) = faults(sample_with('driver = "tsa"', 'driver = "torn-meter"'))
+    assert fault.key == "portals.1.driver" and "does not load" in fault.what and "docs/driver-howto.md" in fault.advice
