@@ -79,6 +79,7 @@ class RadEyeDecoder:
             return [Malformed(now, "no line of this device", cut + len(text))] if text.strip(" \0") else []
         first, _, third, state, kind, _ = fields.groups()
         back = self._asking.heard(now)
+        self._fault = "" if back else self._fault  # its answer ended every fault: one that lasts is told again
         health = self._health("" if state == _WELL else f"The meter tells the state {state}.", now)
         value = third if kind == "PRDER" else first
         return [*back, *health, Dose(now, int(value) * _NSV_H_A_DIGIT)]

@@ -146,12 +146,12 @@ def test_the_pages_driver_built_and_installed_does_what_the_page_shows(tmp_path)
 
 def test_the_pages_driver_tells_states_and_counts_other_tags(example):
     assert heard(example.decoder, FAULTY, FAULTY, OTHER, LINE) == [
-        Dose(50.0, 300.0),
         DeviceHealth(50.0, "DEVICE", False, "state 4"),
         Dose(50.0, 300.0),
+        Dose(50.0, 300.0),
         Unknown(50.0, "Q"),
-        Dose(50.0, 140.0),
         DeviceHealth(50.0, "DEVICE", True, "state 0"),
+        Dose(50.0, 140.0),
     ]
     assert heard(example.decoder, LINE.replace(b"0.14", b"0.15")) == [Malformed(50.0, "no line of this device", 12)]
 
@@ -162,6 +162,7 @@ def test_the_pages_driver_asks_and_minds_a_silence(example):
     assert decoder.receive(LINE, 1.0) == [Dose(1.0, 140.0)]
     assert decoder.receive(b"", 6.0) == [DeviceHealth(6.0, "DEVICE", False, "The device does not answer.")]
     assert decoder.to_send(6.0) == b"START\r\n"
+    assert [reading.ok for reading in decoder.receive(FAULTY, 7.0)[:-1]] == [True, False]
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))

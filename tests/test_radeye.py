@@ -98,6 +98,16 @@ def test_a_meter_that_says_nothing_is_a_fault_and_asked_again() -> None:
     assert dose == Dose(6.0, 5990.0)
 
 
+def test_a_state_that_outlasts_a_silence_is_told_again() -> None:
+    """The end of the silence must not end the other fault."""
+    decoder = RadEyeDecoder()
+    decoder.to_send(0.0)
+    decoder.receive(ALARMED, 1.0)
+    assert not decoder.receive(b"", 6.0)[0].ok
+    healths = [reading for reading in decoder.receive(ALARMED, 7.0) if isinstance(reading, DeviceHealth)]
+    assert [reading.ok for reading in healths] == [True, False]
+
+
 def test_garbage_is_no_answer() -> None:
     decoder = RadEyeDecoder()
     decoder.to_send(0.0)
