@@ -118,7 +118,7 @@ def test_the_standards_backpack_and_pager(shared: Path) -> None:
 
 
 def test_the_standards_identifier(shared: Path) -> None:
-    """Annex C: a spectrum whose zeros are counted, and two nuclides. The sum of channels is SpecUtils' too."""
+    """Annex C: a spectrum whose zeros are counted, and two nuclides."""
     found = read(annex(shared, "C"))
     assert [(one.name, one.confidence, one.category) for one in found.nuclides] == [
         ("Cs-137", 0.99, "Industrial"),
