@@ -42,10 +42,11 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
-# Every text of the pages, into the catalogues of the other languages.
+# What the README shows, from a running booth and headquarters.
 pictures: setup
 	$(BIN)/python -m tests.pictures
 
+# Every text of the pages, into the catalogues of the other languages.
 words: setup
 	$(BIN)/python -m tests.wording
 

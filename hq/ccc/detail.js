@@ -5,7 +5,8 @@ import { acknowledged, between, candidates, chain, country, detector, facts, fie
 import { t, tn, tr } from "./texts.js";
 import { CHANNELS, FRAUDS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
-const bdi = (text) => el("bdi", {}, text ?? "–");
+// A long word is set smaller before it is broken.
+const bdi = (text) => el("bdi", { class: /\S{11}/.test(text ?? "") && "long" }, text ?? "–");
 const code = (text) => text && el("code", { dir: "ltr" }, text);
 const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("span", {}, ...words));
 const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null && value !== "" && value !== false && value.length !== 0)
