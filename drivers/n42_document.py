@@ -27,6 +27,7 @@ _MOST_ELEMENTS: Final = 50_000
 _DEEPEST: Final = 40
 _MOST_WINDOWS: Final = 64
 _TEXT_LIMIT: Final = 60
+_ADVICE: Final = "Ask for the file anew, or set the device to ANSI N42.42-2011; `failsafe decode n42 FILE` tries it."
 _NOWHERE: Final = (1 << 30, "")  # where and what a detector is that was never introduced
 
 _EPOCH: Final = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
@@ -42,7 +43,9 @@ class N42Refused(FrameError):
     """Bytes that are no N42 document this house can read; the text says why and holds nothing of the content."""
 
     reason = "n42"
-    usual_advice = "Ask for the file anew, or set the device to ANSI N42.42-2011; `failsafe decode n42 FILE` tries it."
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, _ADVICE)
 
 
 @dataclass(frozen=True, slots=True)
