@@ -44,9 +44,6 @@ class N42Refused(FrameError):
 
     reason = "n42"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, _ADVICE)
-
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -113,9 +110,9 @@ def read(content: bytes) -> Document:
     """
     root = _tree(content.strip(b"\x00\x02\x03 \r\n\t"))
     if root.name == "N42InstrumentData":
-        raise N42Refused("This is a document of N42.42-2006, which is not read.")
+        raise _refused("This is a document of N42.42-2006, which is not read.")
     if root.name != "RadInstrumentData":
-        raise N42Refused("This XML is no N42 document.")
+        raise _refused("This XML is no N42 document.")
     told = enumerate(root.all("RadDetectorInformation"))
     detectors = {one.get("id"): (place, _brief(one.below("RadDetectorCategoryCode"))) for place, one in told}
     windows = {one.get("id"): _windows(one) for one in root.all("EnergyWindows")}
@@ -128,6 +125,10 @@ def read(content: bytes) -> Document:
         tuple(_nuclides(root)),
         tuple(_faults(root)),
     )
+
+
+def _refused(detail: str) -> N42Refused:
+    return N42Refused(detail, _ADVICE)
 
 
 # --- the XML -------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class _Builder:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
         if self._count > _MOST_ELEMENTS or len(self._open) > _DEEPEST:
-            raise N42Refused("This XML has too many elements, or too deep ones.")
+            raise _refused("This XML has too many elements, or too deep ones.")
         element = _Element(_local(name), {_local(key): value for key, value in attributes.items()})
         self._open[-1].children.append(element)
         self._open.append(element)
@@ -182,12 +183,12 @@ class _Builder:
         self._open[-1].text += text
 
     def refuse_type(self, *_: object) -> None:
-        raise N42Refused("This XML has a document type: entities are not read.")
+        raise _refused("This XML has a document type: entities are not read.")
 
 
 def _tree(content: bytes) -> _Element:
     if len(content) > DOCUMENT_LIMIT:
-        raise N42Refused(f"This document is longer than {DOCUMENT_LIMIT} bytes.")
+        raise _refused(f"This document is longer than {DOCUMENT_LIMIT} bytes.")
     builder, parser = _Builder(), expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = builder.refuse_type
@@ -198,9 +199,9 @@ def _tree(content: bytes) -> _Element:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
-        raise N42Refused(f"This is no XML: {what}, line {error.lineno}.") from None
+        raise _refused(f"This is no XML: {what}, line {error.lineno}.") from None
     except (LookupError, ValueError):  # an encoding that there is not, or one of several bytes
-        raise N42Refused("This XML is in an encoding that is not read.") from None
+        raise _refused("This XML is in an encoding that is not read.") from None
     return builder.root.children[0]
 
 
@@ -246,7 +247,7 @@ def _windows(element: _Element) -> list[tuple[float, float]]:
     starts = _numbers(element.below("WindowStartEnergyValues"))
     ends = _numbers(element.below("WindowEndEnergyValues"))
     if max(len(starts), len(ends)) > _MOST_WINDOWS:
-        raise N42Refused("This document has too many windows of energy.")
+        raise _refused("This document has too many windows of energy.")
     return list(zip(starts, ends, strict=False))
 
 
@@ -316,7 +317,7 @@ def _numbers(text: str) -> list[float]:
 def _count_list(text: str) -> list[float]:
     numbers = _numbers(text)
     if not numbers or min(numbers) < 0 or max(numbers) > 1e12:
-        raise N42Refused("This document tells a count that is no number.")
+        raise _refused("This document tells a count that is no number.")
     return numbers
 
 
@@ -324,7 +325,7 @@ def _dose(element: _Element) -> float:
     number = _number(element.text.strip())
     factor = _NSV_H.get(element.get("units").strip().casefold())
     if number is None or number < 0 or factor is None:
-        raise N42Refused("This document tells a dose rate that is none, or in a unit that is not known.")
+        raise _refused("This document tells a dose rate that is none, or in a unit that is not known.")
     return number * factor
 
 
