@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -14,12 +20,22 @@ from babel.messages.catalog import Catalog
 from failsafe.agent import fusion
 from failsafe.agent.matching import compare_births
 from failsafe.agent.page.view import EntryRefused, ManualEntry
+from failsafe.agent.page.words import TABLES as FIRST_LINE_TABLES
+from failsafe.agent.radiation import Health, advice
 from failsafe.agent.traveller import from_entry
+from failsafe.drivers import driver
 from failsafe.drivers.driver import DriverError
+from failsafe.drivers.line import LineWord
+from failsafe.hq.ccc.words import TABLES as CCC_TABLES
 from failsafe.screens.texts import texts as served_texts
-from failsafe.sync.errors import Malformed, SyncError
+from failsafe.sync import errors
+from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, SyncError, WrongKey
+from failsafe.sync.mirror import Change, Mirror
+from failsafe.sync.records import LinkState, LinkWord
 from failsafe.sync.spool import Spool
+from failsafe.sync.store import Migrations, Store, StoreSettings
 from tests import wording
+from tests.test_status import WELL
 
 # Headquarters' own errors are told on its command line.
 AT_THE_BOOTH = ("failsafe.agent", "failsafe.drivers", "failsafe.sync")
@@ -212,6 +228,147 @@ def test_reasons_of_a_match_are_found() -> None:
     assert all(known(why) for why in whys), whys
 
 
+# --- what real code says is found whole, and so is what it puts in -----------------------------------------------
+# A value that is no text of ours (a name of a file, a feed, a device) must be named by the test.
+
+
+def left_in_english(sentence: str, *names: str) -> list[str]:
+    """What of a sentence would stay English on the page, beside names and figures."""
+    if not sentence or sentence in FOUND or sentence in names or not re.search(r"[^\W\d_]{2}", sentence):
+        return []
+    for pattern in _PLACES:
+        if found := pattern.fullmatch(sentence):
+            return [left for value in found.groups() for left in left_in_english(value, *names)]
+    for end in reversed([found.start() + 1 for found in re.finditer(r"[.!?:;] ", sentence)]):
+        if _whole(sentence[:end]):
+            return left_in_english(sentence[:end], *names) + left_in_english(sentence[end + 1 :], *names)
+    return [sentence]
+
+
+# As `templates` in screens/texts.js has them: the most telling first.
+_PLACES = [
+    re.compile(_VALUE.join(map(re.escape, re.split(r"\{\d+\}", text))).replace(_VALUE, f"({_VALUE})"), re.DOTALL)
+    for text in sorted(
+        (text for text in FOUND if isinstance(text, str) and re.search(r"\{\d+\}", text)),
+        key=lambda text: len(re.sub(r"\{\d+\}", "", text)),
+        reverse=True,
+    )
+]
+
+
+def told(fault: SyncError) -> list[str]:
+    """What the head of the page says of it."""
+    return left_in_english(f"{fault.detail} {fault.advice}", "kept.db", "base")
+
+
+def test_a_store_that_fails_speaks_every_language(tmp_path: Path) -> None:
+    path, key = tmp_path / "kept.db", bytes(32)
+    tables = Migrations("kept")
+
+    def opened(path: Path, key: bytes) -> Store:
+        return Store.open(path, key, StoreSettings(wait_ms=1), tables)
+
+    faults = [refused(lambda: opened(tmp_path / "nowhere" / "kept.db", key), StoreBroken)]
+    faults.append(refused(lambda: opened(path, key[1:]), WrongKey))
+    (tmp_path / "link" / "kept.db").mkdir(parents=True)
+    faults.append(refused(lambda: opened(tmp_path / "link" / "kept.db", key), StoreBroken))
+    with closing(opened(path, key)) as one, closing(opened(path, key)) as other:
+        one.run("CREATE TABLE line (text TEXT)")
+        with one.transaction():
+            faults.append(refused(lambda: other.run("INSERT INTO line VALUES ('x')"), StoreBroken))
+        other.row("PRAGMA query_only = 1")
+        faults.append(refused(lambda: other.run("INSERT INTO line VALUES ('x')"), StoreBroken))
+        one.row("PRAGMA max_page_count = 1")
+        faults.append(refused(lambda: one.run("INSERT INTO line VALUES (?)", ("x" * 100_000,)), StoreBroken))
+    faults.append(refused(lambda: opened(path, bytes(31) + b"x"), WrongKey))
+    path.write_bytes(path.read_bytes()[:4096] + bytes(4096))
+    with closing(opened(path, key)) as damaged:
+        faults.append(refused(damaged.check, StoreDamaged))
+    said = [fault.detail for fault in faults if isinstance(fault, SyncError)]
+    assert "kept.db has no room left." in said and "kept.db is held by another process." in said
+    assert "kept.db cannot be written." in said and len(set(said)) == len(faults) == 8
+    assert {fault.detail: told(fault) for fault in faults if isinstance(fault, SyncError) and told(fault)} == {}
+
+
+def test_a_step_of_a_feed_that_is_refused_speaks_every_language(tmp_path: Path) -> None:
+    first = Change("base", "one", 5, None, 1, 0, 0, 0.0, (), {})
+    steps = (
+        replace(first, serial=4),
+        replace(first, serial=8, base_serial=7),
+        replace(first, serial=6, base_serial=5, lineage="two"),
+        replace(first, serial=6, count=9),
+    )
+    with Mirror.open(tmp_path / "mirror.db", bytes(32)) as mirror:
+        unheld = refused(lambda: mirror.apply(steps[1], lambda _: ()), Malformed)
+        mirror.apply(first, lambda _: ())
+        faults = [unheld, *(refused(partial(mirror.apply, step, lambda _: ()), SyncError) for step in steps)]
+    assert len({str(fault) for fault in faults}) == 5
+    assert [told(fault) for fault in faults if isinstance(fault, SyncError)] == [[]] * 5
+
+
+@pytest.mark.parametrize("state", ["tls-refused", "hq-refuses", "feed-refused"])
+def test_what_the_booth_says_of_itself_speaks_every_language(state: LinkWord) -> None:
+    fault = Older("Feed base serial 4 comes after 5 was accepted.")
+    link = LinkState(state=state, since="", detail=f"{fault.detail} {fault.advice}")
+    broken = StoreBroken("")
+    poor = replace(
+        WELL, link=link, own_fault=True, stands_still=True, clock_trusted=False, mirror="EMPTY", detectors=()
+    )
+    worst = replace(poor, ledger_fault=broken, tray_fault=broken, mirror_fault=broken)
+    said = [*worst.faults(), *poor.readiness().why, *replace(WELL, mirror="STALE", refusal=fault).readiness().why]
+    assert len(said) > 10
+    assert [left for text in said for left in left_in_english(text, "base", "1", "portal-1")] == []
+
+
+def test_notes_and_advice_of_every_state_speak_every_language() -> None:
+    every = product(*map(get_args, (fusion.Person, fusion.Listed, fusion.Radiation, fusion.MirrorState)), (True, False))
+    said = {
+        note
+        for person, listed, radiation, mirror, recording in every
+        for note in fusion.judge(
+            fusion.Findings(
+                person=person,
+                listed=listed,
+                radiation=radiation,
+                mirror=mirror,
+                mirror_age_s=93_900.0,
+                recording=recording,
+                hint_only=person == "none",
+            )
+        ).notes
+    } | {advice(health) for health in get_args(Health) if health != "OK"}
+    assert len(said) > 15
+    assert [left for text in said for left in left_in_english(text)] == []
+
+
+@pytest.mark.parametrize("tables", [FIRST_LINE_TABLES, CCC_TABLES], ids=["officer", "command centre"])
+def test_every_state_of_a_device_has_words(tables: dict[str, dict[str, object]]) -> None:
+    assert {"STARTING", *get_args(Health), *get_args(LineWord)} <= tables["DETECTORS"].keys()
+
+
+# Modules whose errors are told on a command line.
+ON_A_TERMINAL = frozenset({"sync/courier.py", "sync/mailbag.py"})
+
+
+def test_no_error_of_a_room_is_raised_in_words_that_nobody_looks_for() -> None:
+    """A module that begins to speak to a page is named in wording.SPEAKERS."""
+    kinds = {"EntryRefused", "FindingRefused", "SyncError", "DriverError"}
+    for one in (errors, driver):
+        kinds |= {name for name, kind in vars(one).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    unknown = []
+    for room in ("agent", "agent/page", "sync", "drivers"):
+        for file in sorted((wording.HOUSE / room).glob("*.py")):
+            name = f"{room}/{file.name}"
+            calls = (one for one in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(one, ast.Call))
+            for call in calls if name not in ON_A_TERMINAL else ():
+                if isinstance(call.func, ast.Name) and call.func.id in kinds:
+                    texts = [text for one in call.args[:2] if (text := wording.template(one))]
+                    unknown += [(name, text) for text in texts if text.endswith((".", "?")) and not known(text)]
+    assert unknown == []
+
+
 def test_what_nobody_wrote_is_not_found() -> None:
+    assert left_in_english("The nationality of 7 is unheard of.") == ["The nationality of 7 is unheard of."]
+    assert left_in_english("base has no room left.") == ["base"]
     assert not known("This sentence stands in no source file.")
     assert not known("Radiation not monitored. This sentence stands in no source file.")

@@ -47,6 +47,7 @@ SPEAKERS: Final = (
     "agent/notices.py",
     "agent/post.py",
     "agent/radiation.py",
+    "agent/recorder.py",
     "agent/traveller.py",
     "agent/tray.py",
     "agent/page/app.py",
@@ -59,6 +60,7 @@ SPEAKERS: Final = (
     "hq/ccc/app.py",
     "screens/gate.py",
     "screens/shelf.py",
+    "sync/delivery.py",
     "sync/dispatch.py",
     "sync/envelope.py",
     "sync/errors.py",
@@ -83,6 +85,7 @@ WITHIN: Final = {
     # What the system says of a file that cannot be used.
     "sync/store.py": (
         "Input/output error",
+        "Is a directory",
         "No space left on device",
         "No such file or directory",
         "Not a directory",
