@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test check format bench fuzz words pictures lock clean
+.PHONY: setup demo test booth-test check format bench calibrate fuzz words pictures lock clean
 
 setup: .venv/.installed
 
@@ -41,6 +41,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# Thresholds of the booth's own radiation tests, by simulation: some 15 minutes.
+calibrate: setup
+	$(BIN)/python -m tests.calibrate
 
 # What the README shows, from a running booth and headquarters.
 pictures: setup

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
+from failsafe.agent.own_alarm import LaneKind, OwnAlarm, OwnTests
 from failsafe.agent.vendor_rule import INTERVAL_S, Judged, VendorRule
 from failsafe.drivers import tsa
 from failsafe.drivers.driver import Driver
@@ -18,7 +19,12 @@ Answer = dict[str, Any]
 
 
 def alarms(
-    driver: Driver, source: IO[bytes], *, nsigma: float | None = None, stamped: bool = False
+    driver: Driver,
+    source: IO[bytes],
+    *,
+    nsigma: float | None = None,
+    stamped: bool = False,
+    lane: LaneKind = "vehicle",
 ) -> Iterator[Answer]:
     """The decisions on a device's raw bytes, then a summary.
 
@@ -26,10 +32,11 @@ def alarms(
         driver: whose decoder reads them.
         source: the bytes as they came over the line.
         nsigma: the factor of the shadow rule; None takes it from the device's set-up lines.
+        lane: its kind; says which of the booth's own tests run.
         stamped: each line ends in a recorder's time stamp; without it the time is counted from the readings.
     """
     decoder = driver.decoder()
-    referee = _Referee(nsigma)
+    referee = _Referee(nsigma, lane)
     number, now = 0, 0.0
     ended = True
     for piece in iter(lambda: source.readline(_LONGEST), b""):
@@ -58,7 +65,9 @@ def _passes_s(reading: Reading, now: float) -> float:
 class _Referee:
     """Judges readings in their order, and counts."""
 
-    def __init__(self, nsigma: float | None) -> None:
+    def __init__(self, nsigma: float | None, lane: LaneKind) -> None:
+        self._own = OwnTests(lane)
+        self._crossed: list[OwnAlarm] = []
         self._told = nsigma is None
         self._rule = VendorRule(nsigma)
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -69,6 +78,9 @@ class _Referee:
 
     def take(self, reading: Reading, number: int) -> Iterator[Answer]:
         """One reading of the line `number`; a scan is decided when what follows it is known."""
+        if isinstance(reading, Scan):
+            yield from self.line_done(number)
+        self._crossed += self._own.receive(reading)
         match reading:
             case SetUp(nsigma=float(nsigma)) if self._told:
                 self._rule.nsigma = nsigma
@@ -78,7 +90,6 @@ class _Referee:
                 self._occupancies += 1
                 self._rule.began()
             case Scan():
-                yield from self.line_done(number)
                 self._scan_lines += reading.channel == "gamma"
                 gamma = reading.channel == "gamma" and reading.interval_s == INTERVAL_S
                 self._scan = (reading, self._rule.scan(reading.counts) if gamma else None)
@@ -101,6 +112,21 @@ class _Referee:
             self._shadow_only += alarm is None and judged.is_alarm
             if judged.is_alarm:
                 yield self._answer("shadow", scan, number, judged)
+        crossed, self._crossed = self._crossed, []
+        for own in crossed:
+            yield self._own_answer(own, number)
+
+    def _own_answer(self, own: OwnAlarm, number: int) -> Answer:
+        self._counts["own", own.channel] += 1
+        return {
+            "kind": "own",
+            "line": number,
+            "channel": own.channel,
+            "at": round(own.at, 3),
+            "strength": round(own.strength, 4),
+            "threshold": round(own.threshold, 4),
+            "panels": list(own.panels),
+        }
 
     def _answer(self, kind: str, seen: Scan | Alarm, number: int, judged: Judged | None) -> Answer:
         self._counts[kind, seen.channel] += 1

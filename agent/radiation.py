@@ -3,7 +3,9 @@
 A passage is what the detector calls an occupancy. `LaneMonitor` takes the readings of a driver and the time, and
 keeps passages for ten minutes so that `crossing.Lane` can tie them to travellers. Two rules stand above all others:
 the device's own alarm always counts, whatever its health; and a passage is *monitored* only if the detector was OK
-from its first interval to its last and nothing of it was lost.
+from its first interval to its last and nothing of it was lost. The booth's own tests (`own_alarm`) run beside the
+device's, and an alarm of theirs counts like one of the device's. What a detector says is held against itself
+(`plausibility`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
+from failsafe.agent.plausibility import Doubt, Plausibility
 from failsafe.drivers.reading import (
     Alarm,
     Background,
@@ -27,7 +31,20 @@ from failsafe.drivers.reading import (
 )
 from failsafe.sync.records import ChannelSummary, RadiationSummary
 
-Health = Literal["OK", "LATE", "LINK_DOWN", "HIGH_BG", "LOW_BG", "TAMPER", "DEVICE", "UNKNOWN"]
+Health = Literal[
+    "OK",
+    "LATE",
+    "LINK_DOWN",
+    "HIGH_BG",
+    "LOW_BG",
+    "TAMPER",
+    "DEVICE",
+    "UNKNOWN",
+    "STUCK",
+    "DISAGREE",
+    "CONFIG_CHANGED",
+    "UNCALIBRATED",
+]
 
 STRIP_S: Final = 60.0
 KEEP_PASSAGES_S: Final = 600.0
@@ -35,6 +52,7 @@ KEEP_PASSAGES_S: Final = 600.0
 _STRIP_PLACES: Final = 1024
 _KEEP_PASSAGES: Final = 200
 _FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
+_DOUBTS_BY_WEIGHT: Final[tuple[Doubt, ...]] = ("STUCK", "DISAGREE", "CONFIG_CHANGED")
 
 _ADVICE: Final[dict[Health, str]] = {
     "OK": "",
@@ -45,7 +63,13 @@ _ADVICE: Final[dict[Health, str]] = {
     "TAMPER": "Its cabinet is open: send somebody to look at the portal.",
     "DEVICE": "It reports a fault of its own: call the technician.",
     "UNKNOWN": "Its first background has not come yet: wait some seconds.",
+    "STUCK": "Its counts stand still: screen by hand and call the technician.",
+    "DISAGREE": "It alarms otherwise than its own rule says: screen by hand and call the technician.",
+    "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician restarts the service.",
+    "UNCALIBRATED": "It counts otherwise than its tables expect: screen by hand and call the technician.",
 }
+
+_USUAL_BUDGET: Final = Budget()
 
 
 def advice(health: Health) -> str:
@@ -60,13 +84,18 @@ class DetectorSettings:
     Attributes:
         late_s, down_s: silence of the line after which it is LATE and LINK_DOWN (the driver's own times).
         channels: whose background must have been heard before the detector counts as OK.
-        nsigma: the portal's own alarm factor where it is known: draws the threshold, decides nothing.
+        nsigma: the portal's own alarm factor where it is configured; else its set-up lines tell it. It draws the
+            threshold and is what the portal's word is held against.
+        kind: of the lane; says which of the booth's own tests run.
+        budget: false alarms allowed to the booth's own tests in one occupancy.
     """
 
     late_s: float = 7.5
     down_s: float = 15.0
     channels: tuple[Channel, ...] = ("gamma",)
     nsigma: float | None = None
+    kind: LaneKind = "vehicle"
+    budget: Budget = _USUAL_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +111,9 @@ class Peak:
 class Passage:
     """The detector's view of one passage.
 
-    `ended_at` None: somebody is in the detector now. `alarms` are the channels the device alarmed on. `monitored`
-    turns false, for good, with the first doubt about the detector while the passage lasted.
+    `ended_at` None: somebody is in the detector now. `alarms` are the channels on which the device or a test of the
+    booth alarmed; `own` are the booth's, the first of each test. `monitored` turns false, for good, with the first
+    doubt about the detector while the passage lasted.
     """
 
     id: str
@@ -94,6 +124,7 @@ class Passage:
     health: Health = "OK"  # the worst that was seen first
     peaks: tuple[tuple[Channel, Peak], ...] = ()
     backgrounds: tuple[tuple[Channel, float], ...] = ()
+    own: tuple[OwnAlarm, ...] = ()
 
     @property
     def quiet(self) -> bool:
@@ -132,6 +163,8 @@ class LaneMonitor:
             "gamma": deque(maxlen=_STRIP_PLACES),
             "neutron": deque(maxlen=_STRIP_PLACES),
         }
+        self._own = OwnTests(self.settings.kind, self.settings.budget)
+        self._plausibility = Plausibility(self.settings.nsigma)
         self._alarm_times: deque[tuple[Channel, float]] = deque(maxlen=_STRIP_PLACES)
 
     # --- what comes in -------------------------------------------------------------------------------------------
@@ -139,15 +172,21 @@ class LaneMonitor:
     def receive(self, reading: Reading, now: float) -> None:
         """Take one reading that arrived at `now`; readings of documents are nobody's here and are passed over."""
         self.advance(now)
+        self._plausibility.receive(reading)
+        own = self._own.receive(reading)
         if isinstance(reading, Malformed):  # noise is no sign of life, and the lost line may have been the alarm
             self._doubt("DEVICE")
             return
         self._heard_at = now
+        if not isinstance(reading, Scan):  # what a test finds at the end of a passage is still this passage's
+            self._take_own(own)
+            self._doubt_if_implausible()
         match reading:
             case Background():
                 self._take_background(reading, now)
             case Scan():
                 self._take_scan(reading)
+                self._take_own(own)
             case Alarm():
                 self._take_alarm(reading)
             case Occupancy():
@@ -189,7 +228,9 @@ class LaneMonitor:
             return "LATE"
         if not all(channel in self._backgrounds for channel in self.settings.channels):
             return "UNKNOWN"
-        return "LATE" if self._background_overdue(now) else "OK"
+        if self._background_overdue(now):
+            return "LATE"
+        return self._implausible() or ("OK" if self._own.calibrated else "UNCALIBRATED")
 
     def passages(self) -> tuple[Passage, ...]:
         """The passages of the last ten minutes in the order they began."""
@@ -209,10 +250,10 @@ class LaneMonitor:
         The portal compares one second with background + NSIGMA * sqrt(background) (recovered from captures, see
         docs); the line is that second's threshold, scaled to the interval.
         """
-        background = self._backgrounds.get("gamma")
-        if background is None or self.settings.nsigma is None:
+        background, nsigma = self._backgrounds.get("gamma"), self._plausibility.nsigma
+        if background is None or nsigma is None:
             return None
-        return float((background + self.settings.nsigma * background**0.5) * interval_s)
+        return float((background + nsigma * background**0.5) * interval_s)
 
     def strip(self, now: float, channel: Channel = "gamma") -> tuple[tuple[float, int, bool], ...]:
         """The last 60 s: (seconds before now, counts of all panels in the interval, alarm), oldest first."""
@@ -264,10 +305,18 @@ class LaneMonitor:
             self._keep(replace(passage, peaks=tuple(peaks.items())))
 
     def _take_alarm(self, reading: Alarm) -> None:
-        self._alarm_times.append((reading.channel, reading.at))
-        # An alarm outside any passage opens one of its own: it must belong to something that can be reported.
-        passage = self._open() or self._just_ended(reading.at) or self._begin(reading.at)
+        passage = self._alarmed(reading.channel, reading.at)
         self._keep(replace(passage, alarms=passage.alarms | {reading.channel}))
+
+    def _take_own(self, alarms: list[OwnAlarm]) -> None:
+        for alarm in alarms:
+            passage = self._alarmed(alarm.channel, alarm.at)
+            self._keep(replace(passage, alarms=passage.alarms | {alarm.channel}, own=(*passage.own, alarm)))
+
+    def _alarmed(self, channel: Channel, at: float) -> Passage:
+        self._alarm_times.append((channel, at))
+        # An alarm outside any passage opens one of its own: it must belong to something that can be reported.
+        return self._open() or self._just_ended(at) or self._begin(at)
 
     def _take_occupancy(self, reading: Occupancy) -> None:
         if reading.phase == "ended":
@@ -312,6 +361,14 @@ class LaneMonitor:
         if passage is not None and passage.monitored:
             self._keep(replace(passage, monitored=False, health=health))
 
+    def _implausible(self) -> Doubt | None:
+        return next((doubt for doubt in _DOUBTS_BY_WEIGHT if doubt in self._plausibility.doubts), None)
+
+    def _doubt_if_implausible(self) -> None:
+        doubt = self._implausible()
+        if doubt is not None:
+            self._doubt(doubt)
+
     def _doubt_if_unwell(self, now: float) -> None:
         health = self.health(now)
         if health != "OK":
@@ -322,6 +379,7 @@ class LaneMonitor:
         self._end(now, "LINK_DOWN")
         self._backgrounds.clear()
         self._background_at = None
+        self._own.forget()
         # Device faults stay: only the device itself says that its cabinet is closed again.
 
 

@@ -58,7 +58,7 @@ def test_the_shadow_repeats_real_portals(shared, name, judged, flags, errors):
     lines = content.splitlines()
     for one in decided:
         tag = lines[one["line"] - 1][:2]
-        assert tag == b"GA" if one["kind"] == "vendor" else tag in (b"GS", b"GA", b"NS")
+        assert tag == b"GA" if one["kind"] == "vendor" else tag in (b"GS", b"GA", b"NS", b"GX")
     # As the bytes came over the wire, without the recorder's stamps, and one at a time.
     wire = b"".join(tsa.strip_stamp(line) for line in content.splitlines(keepends=True))
     whole, again = alarms(wire, nsigma=4.0)

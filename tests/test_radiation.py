@@ -111,7 +111,8 @@ def test_the_gravest_of_several_faults_is_shown():
 
 def test_no_background_during_a_passage_is_no_fault():
     monitor = ready()
-    feed(monitor, Occupancy(1.0, "began"), *(scan(1.0 + step * 0.2) for step in range(300)))
+    scans = (scan(1.0 + step * 0.2, (11 + step % 2, 12 - step % 3, 11 + step % 2, 12 - step % 3)) for step in range(300))
+    feed(monitor, Occupancy(1.0, "began"), *scans)
     assert monitor.health(61.0) == "OK"
     feed(monitor, Occupancy(61.2, "ended"))
     assert monitor.health(61.2) == "OK"

@@ -24,7 +24,7 @@ from tests.story.journey import WINDOWS, Event, Journey, await_true, innocent, w
 READER, PORTAL = "passport-1", "portal-1"
 GONE = ("ABSENT", "LOST")
 GONE_ADVICE = (LineAbsent.usual_advice, LineLost.usual_advice)
-SCAN = b"GS,000100,000101,000099,000100\r\n"
+SCAN = b"GS,000076,000077,000080,000072\r\n"
 MOST_GROWTH_KIB = 64 * 1024
 LONG_FLOOD = 4_000  # lines
 MOST_WAITED_BEHIND = 2_000
