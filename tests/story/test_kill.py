@@ -125,14 +125,16 @@ def test_fifty_kills_lose_nothing(booth: Journey, tmp_path: Path) -> None:
     publisher = Publisher(booth)
     said: set[str] = set()
     found = booth.kept(booth.set_down(booth.folder / "state", tmp_path / "found"))
-    killed_at_start = 0
+    killed_at_start, longest_s = 0, LONGEST_LIFE_S
     try:
         for kill in range(KILLS):
-            life_s = chance.uniform(0.2, LONGEST_LIFE_S)
+            life_s = chance.uniform(0.2, longest_s)
             with travellers(booth):
                 heard, first = one_life(booth, publisher, life_s, chance.random())
             said |= acknowledged(heard)
             killed_at_start += first is None
+            # On a busy machine the core starts more slowly: it must live long enough to be killed at its work as well.
+            longest_s = longest_s * 1.25 if first is None else max(LONGEST_LIFE_S, longest_s / 1.1)
             check_shows_no_less(first, found)
             before = found
             found = booth.kept(booth.set_down(booth.folder / "state", tmp_path / "found"))
