@@ -662,7 +662,7 @@ def test_every_code_has_words() -> None:
     assert set(words.MIRROR) == set(literal_values(HeaderView, "mirror"))
     assert set(words.TIERS) == set(get_args(Tier))
     assert set(words.LINK) == set(get_args(LinkWord))
-    assert set(words.DETECTORS) == set(get_args(Health)) | set(get_args(LineWord))
+    assert set(words.DETECTORS) == {"STARTING", *get_args(Health), *get_args(LineWord)}
     assert set(words.VERDICTS) == set(get_args(Word))
     assert all(text.endswith(".") for text in words.ACTIONS.values())
 
