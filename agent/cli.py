@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import alarming, config, decoding, keys, technician
+from failsafe.agent import config, decoding, keys, technician
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -29,6 +29,9 @@ from failsafe.sync import journal
 from failsafe.sync.errors import SyncError
 from failsafe.sync.records import encode
 from failsafe.sync.shape import FaultyNotices
+
+if TYPE_CHECKING:
+    from failsafe.agent.own_alarm import LaneKind
 
 Answer = Mapping[str, Any]
 _SWITCH_S = 0.0005
@@ -377,15 +380,24 @@ def decode(driver: str, source: IO[bytes], stamped: bool) -> None:
 @click.argument("source", type=click.File("rb"), default="-")
 @click.option("--k", "nsigma", type=click.FloatRange(min=0.0, min_open=True), help="The portal's NSIGMA.")
 @click.option("--stamped", is_flag=True, help="Text lines with a trailing time stamp, as captures have them.")
-def alarms(driver: str, source: IO[bytes], nsigma: float | None, stamped: bool) -> None:
+@click.option(
+    "--lane",
+    type=click.Choice(["vehicle", "pedestrian", "static"]),
+    default="vehicle",
+    show_default=True,
+    help="Its kind: which own tests run.",
+)
+def alarms(driver: str, source: IO[bytes], nsigma: float | None, stamped: bool, lane: LaneKind) -> None:
     """Say of a detector's raw bytes which lines alarm: the portal's word, its rule's shadow, the booth's own tests."""
+    from failsafe.agent import alarming
+
     try:
         found = drivers.find(driver)
     except KeyError as error:
         raise click.UsageError(str(error.args[0])) from error
     if found.role != "radiation":
         raise click.UsageError(f"{driver} reads documents. Name the driver of a radiation detector, as `tsa`.")
-    _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped))
+    _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped, lane=lane))
 
 
 def _print_lines(answers: Iterable[Answer]) -> None:

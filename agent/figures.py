@@ -31,6 +31,13 @@ TARGETS: Final[Mapping[str, float]] = {
     "zone_repair_p50": 1000.0,
     "zone_number_wrong": 0.5,
     "zone_two_confusions_wrong": 5.0,
+    "false_alarms_gamma_open_lane_upper95": 1.5e-3,
+    "false_alarms_gamma_vehicle_lane_upper95": 1.5e-3,
+    "false_alarms_neutron_upper95": 1.5e-4,
+    "found_gamma_250cps": 70.0,
+    "found_neutron_2cps_1e-3": 7.8,
+    "found_neutron_2cps_1e-4": 9.2,
+    "replay_of_a_day_cpu": 60.0,
 }
 RATE_TARGETS: Final[Mapping[str, float]] = {
     "hq_ingest_batches_of_50": 800.0,

@@ -33,6 +33,7 @@ from tests.conftest import PROJECT
 
 COLUMNS = ("name", "value", "unit", "against", "ratio", "n")
 SIZE, CROSSINGS, ALERTS = 200, 8, 60
+OCCUPANCIES = 2000
 BOOTH_FIGURES = {
     "verdict_p50",
     "verdict_p99",
@@ -91,6 +92,21 @@ DESK_FIGURES = {
     "hq_ingest_again_batches_of_50",
     "ccc_list_of_200",
 }
+RADIATION_FIGURES = {
+    *(
+        f"false_alarms_{lane}{bound}"
+        for lane in ("gamma_open_lane", "gamma_vehicle_lane", "neutron")
+        for bound in ("", "_upper95")
+    ),
+    "found_gamma_250cps",
+    "found_neutron_2cps_1e-3",
+    "found_neutron_2cps_1e-4",
+    "found_vehicle_1000cps_skewed",
+    "found_vehicle_1000cps_even",
+    "found_vehicle_1000cps_one_panel",
+    "replay_of_a_day_cpu",
+    "replay_of_a_day_a_line",
+}
 FIGURES_WITHOUT_SIZE = {
     "ledger_append_p50",
     "ledger_append_p99",
@@ -106,8 +122,11 @@ FIGURES_WITHOUT_SIZE = {
     *WAY_FIGURES,
     *LINE_FIGURES,
     *DESK_FIGURES,
+    *RADIATION_FIGURES,
 }
-MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_confusions_wrong"}
+MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_confusions_wrong"} | {
+    name for name in RADIATION_FIGURES if name.startswith("false_alarms_")
+}
 
 
 # --- the whole bench, small --------------------------------------------------------------------------------------
@@ -116,7 +135,7 @@ MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_con
 @pytest.fixture(scope="module")
 def told():
     """Every row that `python -m tests.bench` gives for a tiny booth, and what people are shown."""
-    sizes = {"persons": SIZE, "crossings": CROSSINGS, "alerts": ALERTS}
+    sizes = {"persons": SIZE, "crossings": CROSSINGS, "alerts": ALERTS, "occupancies": OCCUPANCIES}
     words = [word for name, number in sizes.items() for word in (f"--{name}", str(number))]
     command = [sys.executable, "-m", "tests.bench", *words]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)

@@ -16,21 +16,25 @@ from rich.progress import Progress
 
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
+from tests.bench import alarms as radiation
 from tests.bench import headquarters, hq_ingest, journey, line, parts
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 4
+STEPS_ONCE = 5
 STEPS_A_SIZE = 2
 
 
-def measure(sizes: Sequence[int], crossings: int, alerts: int, step: Callable[[str], None]) -> Iterator[Figure]:
+def measure(
+    sizes: Sequence[int], crossings: int, alerts: int, occupancies: int, step: Callable[[str], None]
+) -> Iterator[Figure]:
     """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
     yield from bench.measure(sizes, crossings, gather, step=step)
     once: tuple[tuple[str, Callable[[Path], Iterator[Figure]]], ...] = (
         ("ledger and zones", parts.figures_without_size),
         ("alerts on their way to the command centre", lambda place: journey.figures(place, min(sizes), crossings)),
         ("the line", lambda place: line.figures(place, alerts)),
+        ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
     for what, figures in once:
@@ -55,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--persons", type=int, action="append", help="Size of the notice base; may be repeated.")
     options.add_argument("--crossings", type=int, default=bench.CROSSINGS, help="Travellers at each size.")
     options.add_argument("--alerts", type=int, default=line.ALERTS, help="Alerts of a backlog.")
+    options.add_argument("--occupancies", type=int, default=radiation.OCCUPANCIES, help="Quiet ones, simulated.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     console = bench.standard_error()
@@ -65,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        for row in measure(sizes, chosen.crossings, chosen.alerts, step):
+        for row in measure(sizes, chosen.crossings, chosen.alerts, chosen.occupancies, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))

@@ -37,6 +37,8 @@ ONE_PANEL = (0.70, 0.10, 0.15, 0.05)
 # Of the capture of a day whose length was published.
 DAY_LINES, DAY_OCCUPANCIES = 77_888, 700
 
+OCCUPANCIES = 100_000
+
 Judge = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -135,9 +137,9 @@ def found_nine_in_ten(
     yield from figure(name, ours, "net cps at .90", number, Rival(f"{rival[0]}, k = {k:.2f}", theirs))
 
 
-def figures(part: int = 1) -> Iterator[Figure]:
-    """All figures; `part` divides every number of occupancies."""
-    gamma, neutron, found = 100_000 // part, 1_000_000 // part, 20_000 // part
+def figures(occupancies: int = OCCUPANCIES) -> Iterator[Figure]:
+    """All figures over so many quiet occupancies of gamma and ten times as many of neutrons."""
+    gamma, neutron, found = occupancies, 10 * occupancies, occupancies // 5
     open3, neutron3, neutron4 = open_flags(GAMMA, 1e-3), open_flags(NEUTRON, 1e-3), open_flags(NEUTRON, 1e-4)
     shadowed = vehicle_flags(VEHICLE, 1e-3)
     yield from false_alarms("gamma_open_lane", GAMMA, 1e-3, open3, gamma)
@@ -152,12 +154,13 @@ def figures(part: int = 1) -> Iterator[Figure]:
     for name, split in (("skewed", SKEWED), ("even", EVEN), ("one_panel", ONE_PANEL)):
         sizes = (gamma, max(found // 4, 500))
         yield from found_nine_in_ten(f"found_vehicle_1000cps_{name}", VEHICLE, shadowed, rule, 1e-3, sizes, split)
-    yield from day(part)
+    yield from day(occupancies / OCCUPANCIES)
 
 
-def day(part: int = 1) -> Iterator[Figure]:
-    """A day of a portal's lines through driver and monitor, and the longest that one line took."""
-    stream, decoder = list(day_lines(DAY_OCCUPANCIES // part, DAY_LINES // part)), tsa.TsaDecoder()
+def day(part: float = 1.0) -> Iterator[Figure]:
+    """A day of a portal's lines, or a part of it, through driver and monitor."""
+    stream = list(day_lines(max(round(DAY_OCCUPANCIES * part), 1), round(DAY_LINES * part)))
+    decoder = tsa.TsaDecoder()
     monitor = LaneMonitor("portal-1", "bench", DetectorSettings())
     began = time.process_time()
     now = 0.0
@@ -166,8 +169,8 @@ def day(part: int = 1) -> Iterator[Figure]:
         for reading in decoder.receive(line, now):
             monitor.receive(reading, now)
     spent = time.process_time() - began
-    yield from figure("replay_of_a_day_cpu", spent, "s", len(stream), Rival("promised", 60.0 / part))
-    yield from figure("replay_of_a_day_a_line", spent / len(stream) * 1e6, "us", len(stream))
+    yield from figure("replay_of_a_day_cpu", spent, "s", len(stream), Rival("promised", 60.0 * part))
+    yield from figure("replay_of_a_day_a_line", spent / len(stream) * 1e6, "us", len(stream), Rival("promised", 200.0))
 
 
 def day_lines(occupancies: int, lines: int) -> Iterator[tuple[float, bytes]]:
@@ -241,12 +244,11 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="A tenth of the occupancies.")
     options.add_argument("--curves", type=Path, help="Draw the detection curves into this file instead.")
     chosen = options.parse_args()
-    part = 10 if chosen.quick else 1
     if chosen.curves:
-        chosen.curves.write_text(drawn_curves(part), encoding="utf-8")
+        chosen.curves.write_text(drawn_curves(10 if chosen.quick else 1), encoding="utf-8")
         return
     rows = []
-    for row in figures(part):
+    for row in figures(OCCUPANCIES // 10 if chosen.quick else OCCUPANCIES):
         rows.append(row)
         print(json.dumps(row), flush=True)
     standard_error().print(table(rows))
