@@ -14,7 +14,7 @@ function panels(counts, alarm) {
 function channel(one) {
   const rows = [
     one.peak_counts != null && [t("Peak"), tn("{n} count in {seconds} s", "{n} counts in {seconds} s", one.peak_counts, { seconds: one.interval_s })],
-    one.times_background != null && [t("Over background"), t("{times} times", { times: one.times_background })],
+    one.times_background != null && [t("Against background"), t("{times} times", { times: number(one.times_background, 1, 1) })],
     one.background_cps != null && [t("Background"), t("{cps} per second", { cps: Math.round(one.background_cps * 10) / 10 })],
     one.threshold_counts != null && [t("Threshold"), tn("{n} count", "{n} counts", Math.round(one.threshold_counts))],
   ].filter(Boolean);
