@@ -23,7 +23,7 @@ import numpy as np
 
 from failsafe.agent import alarm_tables, budget, vehicle_lane
 from failsafe.agent.background import GAMMA_MEMORY_S, NEUTRON_MEMORY_S, BackgroundBook, Known
-from failsafe.agent.open_lane import OCCUPANCY_S, OpenLane
+from failsafe.agent.open_lane import OCCUPANCY_S, OpenLane, window_alarms
 from failsafe.agent.vendor_rule import VendorRule
 from failsafe.drivers.reading import Alarm, Background, Channel, Malformed, Occupancy, Reading, Scan
 
@@ -117,6 +117,14 @@ class OwnTests:
     def calibrated(self) -> bool:
         """Whether the tables fit this lane."""
         return self._lessons.calibrated
+
+    def factor(self, background_cps: float) -> float:
+        """Where a second's gamma alarms: so many roots of the background above it, as NSIGMA is for a portal."""
+        if self.kind == "vehicle":
+            return vehicle_thresholds(background_cps, self._allowed.gamma)[1][0] + self._lessons.shifts[0]
+        allowed = window_alarms(self._allowed.gamma, 1.0)
+        reached = budget.threshold(background_cps, GAMMA_MEMORY_S, 1.0, allowed)
+        return (reached - background_cps) / math.sqrt(max(background_cps, 1.0))
 
     def receive(self, reading: Reading) -> list[OwnAlarm]:
         """Take one reading; the alarms that it brings about."""

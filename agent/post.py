@@ -407,7 +407,7 @@ class Post:
         return RadiationView(
             state=state,
             background_cps=monitor.background_cps(),
-            threshold=monitor.threshold(),
+            threshold=monitor.line_drawn(),
             strip=monitor.strip(now),
             neutron=monitor.strip(now, "neutron"),
         )

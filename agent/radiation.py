@@ -255,6 +255,14 @@ class LaneMonitor:
             return None
         return float((background + nsigma * background**0.5) * interval_s)
 
+    def line_drawn(self, interval_s: float = 0.2) -> float | None:
+        """The threshold of the strip chart: the portal's, or the booth's own where it has not told its factor."""
+        background = self._backgrounds.get("gamma")
+        told = self.threshold(interval_s)
+        if told is not None or background is None:
+            return told
+        return float((background + self._own.factor(background) * background**0.5) * interval_s)
+
     def strip(self, now: float, channel: Channel = "gamma") -> tuple[tuple[float, int, bool], ...]:
         """The last 60 s: (seconds before now, counts of all panels in the interval, alarm), oldest first."""
         alarms = {at for alarm_channel, at in self._alarm_times if alarm_channel == channel}

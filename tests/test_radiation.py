@@ -111,7 +111,9 @@ def test_the_gravest_of_several_faults_is_shown():
 
 def test_no_background_during_a_passage_is_no_fault():
     monitor = ready()
-    scans = (scan(1.0 + step * 0.2, (11 + step % 2, 12 - step % 3, 11 + step % 2, 12 - step % 3)) for step in range(300))
+    scans = (
+        scan(1.0 + step * 0.2, (11 + step % 2, 12 - step % 3, 11 + step % 2, 12 - step % 3)) for step in range(300)
+    )
     feed(monitor, Occupancy(1.0, "began"), *scans)
     assert monitor.health(61.0) == "OK"
     feed(monitor, Occupancy(61.2, "ended"))
@@ -293,6 +295,15 @@ def test_the_threshold_is_drawn_only_where_the_factor_is_known():
     monitor = ready(nsigma=4.0)
     assert monitor.threshold() == pytest.approx((240 + 4 * math.sqrt(240)) * 0.2)
     assert LaneMonitor("P1", "r1", DetectorSettings(nsigma=4.0)).threshold() is None
+
+
+@pytest.mark.parametrize("kind", ["vehicle", "pedestrian", "static"])
+def test_the_strip_shows_the_booths_own_threshold_where_the_portal_told_none(kind):
+    monitor = ready(kind=kind)
+    drawn = monitor.line_drawn()
+    assert drawn is not None and 240 * 0.2 < drawn < (240 + 8 * math.sqrt(240)) * 0.2
+    assert ready(kind=kind, nsigma=4.0).line_drawn() == ready(nsigma=4.0).threshold()
+    assert LaneMonitor("P1", "r1", DetectorSettings(kind=kind)).line_drawn() is None, "no background yet"
 
 
 def test_the_summary_of_an_alarm():
