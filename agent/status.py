@@ -23,7 +23,8 @@ from rich.text import Text
 from failsafe.agent import bulletin
 from failsafe.agent.control import CoreUnreachable
 from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
-from failsafe.agent.page.words import DETECTORS, LINK, MIRROR
+from failsafe.agent.page.words import LINK, MIRROR
+from failsafe.screens.words import DETECTORS
 
 # The word of a verdict whose mark stands beside a fact, as on the page: sign, its ASCII stand-in, colour.
 _MARKS: Final = {

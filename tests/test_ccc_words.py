@@ -13,6 +13,7 @@ import pytest
 
 from failsafe.hq.ccc import words
 from failsafe.hq.ccc.view import AlertLine, NoticeState, Telling
+from failsafe.screens import words as shared_words
 from failsafe.sync.records import AlertKind, ChannelSummary, MatchedNotice, PersonAsRead, Tier, Urgency
 from tests.ccc_page import Served, serving, three
 
@@ -30,9 +31,9 @@ def allowed(struct: type[msgspec.Struct], name: str) -> set[str]:
 
 
 def test_every_code_has_words() -> None:
-    assert set(words.KINDS) == set(get_args(AlertKind))
+    assert set(shared_words.KINDS) == set(get_args(AlertKind))
     assert set(words.URGENCIES) == set(get_args(Urgency))
-    assert set(words.TIERS) == set(get_args(Tier))
+    assert set(shared_words.TIERS) == set(get_args(Tier))
     assert set(words.GRADES) == allowed(MatchedNotice, "grade")
     assert set(words.CHAINS) == allowed(AlertLine, "chain")
     assert set(words.TELLINGS) == set(get_args(NoticeState))
@@ -45,7 +46,7 @@ def test_every_code_has_words() -> None:
 def test_states_are_marked_by_a_shape_the_page_can_draw(served: Served) -> None:
     drawn = served.client.get("/draw.js").text
     table = drawn[drawn.index("const SHAPES = {") : drawn.index("};")]
-    tables = (words.URGENCIES, words.GRADES, words.DETECTORS, words.MIRRORS, words.CHAINS, words.TELLINGS)
+    tables = (words.URGENCIES, words.GRADES, shared_words.DETECTORS, words.MIRRORS, words.CHAINS, words.TELLINGS)
     for shape in {row[0] for table in tables for row in table.values()}:
         assert f"{shape}: [" in table or f'"{shape}": [' in table
     # Only what is in order carries the circle.

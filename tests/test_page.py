@@ -40,6 +40,7 @@ from failsafe.agent.page.view import (
 )
 from failsafe.agent.radiation import Health
 from failsafe.drivers.line import LineWord
+from failsafe.screens import words as shared_words
 from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.records import LinkWord, MatchedNotice, MatchReason, Notice, PersonAsRead, PersonName, Tier
@@ -660,10 +661,10 @@ def test_every_code_has_words() -> None:
     assert set(words.ACTIONS) == ACTION_CODES
     assert set(words.RADIATION) == set(literal_values(RadiationView, "state"))
     assert set(words.MIRROR) == set(literal_values(HeaderView, "mirror"))
-    assert set(words.TIERS) == set(get_args(Tier))
+    assert set(shared_words.TIERS) == set(get_args(Tier))
     assert set(words.LINK) == set(get_args(LinkWord))
-    assert set(words.DETECTORS) == {"STARTING", *get_args(Health), *get_args(LineWord)}
-    assert set(words.VERDICTS) == set(get_args(Word))
+    assert set(shared_words.DETECTORS) == {"STARTING", *get_args(Health), *get_args(LineWord)}
+    assert set(shared_words.VERDICTS) == set(get_args(Word))
     assert all(text.endswith(".") for text in words.ACTIONS.values())
 
 
@@ -675,10 +676,10 @@ def literal_values(struct: type[msgspec.Struct], name: str) -> tuple[str, ...]:
 
 def test_states_are_marked_by_a_shape_the_page_can_draw() -> None:
     shapes = {*get_args(Word), "NONE"}
-    for table in (words.RADIATION, words.MIRROR, words.DETECTORS, words.LINK):
+    for table in (words.RADIATION, words.MIRROR, shared_words.DETECTORS, words.LINK):
         assert {row[0] for row in table.values()} <= shapes
     # Only what vouches for something carries the circle of CLEAR.
-    assert [state for state, row in words.DETECTORS.items() if row[0] == "CLEAR"] == ["OK"]
+    assert [state for state, row in shared_words.DETECTORS.items() if row[0] == "CLEAR"] == ["OK"]
     assert [state for state, row in words.LINK.items() if row[0] == "CLEAR"] == ["up"]
     assert [state for state, row in words.MIRROR.items() if row[0] == "CLEAR"] == ["FRESH"]
     assert [state for state, row in words.RADIATION.items() if row[0] == "CLEAR"] == ["quiet"]

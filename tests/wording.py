@@ -30,12 +30,17 @@ from babel.messages.pofile import read_po, write_po
 from failsafe.agent.page.words import TABLES as FIRST_LINE_TABLES
 from failsafe.hq.ccc.words import TABLES as CCC_TABLES
 from failsafe.screens.texts import LANGUAGES
+from failsafe.screens.words import SHARED
 
 HOUSE: Final = Path(__file__).resolve().parent.parent
 LOCALE: Final = HOUSE / "screens" / "locale"
 LANGUAGES_KEPT: Final = tuple(one.code for one in LANGUAGES if one.code != "en")
 PAGES: Final = ("agent/page", "hq/ccc", "screens")
-TABLES: Final = {"agent/page/words.py": FIRST_LINE_TABLES, "hq/ccc/words.py": CCC_TABLES}
+TABLES: Final = {
+    "agent/page/words.py": {name: table for name, table in FIRST_LINE_TABLES.items() if name not in SHARED},
+    "hq/ccc/words.py": {name: table for name, table in CCC_TABLES.items() if name not in SHARED},
+    "screens/words.py": SHARED,
+}
 # Modules whose sentences reach a page.
 SPEAKERS: Final = (
     "agent/booth.py",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from failsafe.screens.words import SHARED
+
 ACTIONS: Final = {
     "PROCEED": "Let the traveller proceed.",
     "WAIT_PORTAL": "Wait: the portal has not finished with this passage.",
@@ -17,9 +19,6 @@ ACTIONS: Final = {
     "DO_NOT_DETAIN_ON_NOTICE_ALONE": "Do not detain on the notice alone.",
     "TELEPHONE_CCC": "Telephone the command centre (CCC) now.",
 }
-
-# The verdict's words; beside a translation the English word stays, for radio and telephone.
-VERDICTS: Final = {"STOP": "STOP", "CHECK": "CHECK", "CLEAR": "CLEAR", "CANNOT CLEAR": "CANNOT CLEAR"}
 
 # State -> the verdict's word whose shape marks it (NONE: a plain dot), and what is said beside the shape.
 RADIATION: Final = {
@@ -36,26 +35,6 @@ MIRROR: Final = {
     "EMPTY": ("CANNOT CLEAR", "NONE HELD"),
     "UNKNOWN": ("CANNOT CLEAR", "AGE UNKNOWN"),
 }
-DETECTORS: Final = {
-    "OK": ("CLEAR", "OK"),
-    "LATE": ("CHECK", "late"),
-    "LINK_DOWN": ("CANNOT CLEAR", "no connection"),
-    "HIGH_BG": ("CHECK", "background high"),
-    "LOW_BG": ("CHECK", "background low"),
-    "TAMPER": ("CHECK", "tampered with"),
-    "DEVICE": ("CHECK", "device fault"),
-    "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
-    "STUCK": ("CHECK", "counts stand still"),
-    "DISAGREE": ("CHECK", "contradicts itself"),
-    "CONFIG_CHANGED": ("CHECK", "settings changed"),
-    "UNCALIBRATED": ("CHECK", "not as calibrated"),
-    # Of the line to a device (`LineWord`), and before it has said anything.
-    "STARTING": ("NONE", "starting"),
-    "ABSENT": ("CANNOT CLEAR", "not connected"),
-    "LOCKED": ("CANNOT CLEAR", "in use by another program"),
-    "DENIED": ("CANNOT CLEAR", "access denied"),
-    "LOST": ("CHECK", "connection lost"),
-}
 # The link's own word (`LinkWord`) -> the same; it is shown and never acted on.
 LINK: Final = {
     "starting": ("NONE", "starting"),
@@ -67,62 +46,12 @@ LINK: Final = {
     "stopped": ("CHECK", "stopped"),
 }
 
-TIERS: Final = {
-    "rn": "Radiological or nuclear",
-    "red": "Red notice",
-    "green": "Green notice",
-    "blue": "Blue notice",
-    "yellow": "Yellow notice",
-    "black": "Black notice",
-    "orange": "Orange notice",
-    "purple": "Purple notice",
-    "un": "UN special notice",
-}
-# What was done to a listed document.
-FRAUDS: Final = {
-    "stolen": "stolen",
-    "lost": "lost",
-    "revoked": "revoked",
-    "invalidated": "declared invalid",
-    "stolen blank": "stolen blank",
-    "unknown": "reason not known",
-}
-# Kinds of alerts.
-KINDS: Final = {
-    "notice_hit": "Notice hit",
-    "listed_document": "Listed document",
-    "radiation_alarm": "Radiation alarm",
-    "person_and_radiation": "Person and radiation",
-    "exercise": "Exercise",
-}
 GRADES: Final = {"strong": "Strong candidate", "possible": "Possible candidate"}
 NAME_KINDS: Final = {
     "main": "Name",
     "at_birth": "Name at birth",
     "good_alias": "Alias",
     "low_alias": "Alias, low quality",
-}
-FIELDS: Final = {
-    "name": "Name",
-    "surname": "Surname",
-    "given": "Given names",
-    "given_names": "Given names",
-    "birth": "Date of birth",
-    "birth_date": "Date of birth",
-    "sex": "Sex",
-    "nationality": "Nationality",
-    "document": "Document number",
-    "document_number": "Document number",
-    "issuing_state": "Issuing state",
-    "issuing_country": "Issuing country",
-}
-SEXES: Final = {"M": "Male", "F": "Female", "X": "Unspecified", "U": "Unknown"}
-# INTERPOL's issuing bodies that are no country; countries themselves the browser names.
-BODIES: Final = {
-    "914": "International Criminal Court",
-    "916": "Special Tribunal for Lebanon",
-    "922": "UN IRMCT",
-    "UNK": "Kosovo (UNMIK)",
 }
 # Codes of eyes and hair in the public notice shape; BROL means light brown of eyes and blond of hair.
 EYES: Final = {
@@ -157,20 +86,13 @@ HAIR: Final = {
 }
 
 TABLES: Final = {
+    **SHARED,
     "ACTIONS": ACTIONS,
-    "VERDICTS": VERDICTS,
     "RADIATION": RADIATION,
     "MIRROR": MIRROR,
-    "DETECTORS": DETECTORS,
     "LINK": LINK,
-    "TIERS": TIERS,
-    "FRAUDS": FRAUDS,
-    "KINDS": KINDS,
     "GRADES": GRADES,
     "NAME_KINDS": NAME_KINDS,
-    "FIELDS": FIELDS,
-    "SEXES": SEXES,
-    "BODIES": BODIES,
     "EYES": EYES,
     "HAIR": HAIR,
 }

@@ -9,80 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-KINDS: Final = {
-    "notice_hit": "Notice hit",
-    "listed_document": "Listed document",
-    "radiation_alarm": "Radiation alarm",
-    "person_and_radiation": "Person and radiation",
-    "exercise": "Exercise",
-}
-VERDICTS: Final = {"STOP": "STOP", "CHECK": "CHECK", "CLEAR": "CLEAR", "CANNOT CLEAR": "CANNOT CLEAR"}
+from failsafe.screens.words import SHARED
+
 URGENCIES: Final = {"urgent": ("STOP", "URGENT"), "routine": ("NONE", "Routine")}
-TIERS: Final = {
-    "rn": "Radiological or nuclear",
-    "red": "Red notice",
-    "green": "Green notice",
-    "blue": "Blue notice",
-    "yellow": "Yellow notice",
-    "black": "Black notice",
-    "orange": "Orange notice",
-    "purple": "Purple notice",
-    "un": "UN special notice",
-}
 GRADES: Final = {"strong": ("STOP", "Strong candidate"), "possible": ("CHECK", "Possible candidate")}
-FIELDS: Final = {
-    "name": "Name",
-    "surname": "Surname",
-    "given": "Given names",
-    "given_names": "Given names",
-    "birth": "Date of birth",
-    "birth_date": "Date of birth",
-    "sex": "Sex",
-    "nationality": "Nationality",
-    "document": "Document number",
-    "document_number": "Document number",
-    "issuing_state": "Issuing state",
-    "issuing_country": "Issuing country",
-}
-FRAUDS: Final = {
-    "stolen": "stolen",
-    "lost": "lost",
-    "revoked": "revoked",
-    "invalidated": "declared invalid",
-    "stolen blank": "stolen blank",
-    "unknown": "reason not known",
-}
-SEXES: Final = {"M": "Male", "F": "Female", "X": "Unspecified", "U": "Unknown"}
 SOURCES: Final = {"zone": "Read from the document", "manual": "Entered by hand"}
-# INTERPOL's issuing bodies that are no country; countries themselves the browser names.
-BODIES: Final = {
-    "914": "International Criminal Court",
-    "916": "Special Tribunal for Lebanon",
-    "922": "UN IRMCT",
-    "UNK": "Kosovo (UNMIK)",
-}
 RADIATION_CHANNELS: Final = {"gamma": "Gamma", "neutron": "Neutrons"}
-# Readers and portals alike.
-DETECTORS: Final = {
-    "OK": ("CLEAR", "OK"),
-    "LATE": ("CHECK", "late"),
-    "LINK_DOWN": ("CANNOT CLEAR", "no connection"),
-    "HIGH_BG": ("CHECK", "background high"),
-    "LOW_BG": ("CHECK", "background low"),
-    "TAMPER": ("CHECK", "tampered with"),
-    "DEVICE": ("CHECK", "device fault"),
-    "UNKNOWN": ("CANNOT CLEAR", "not heard yet"),
-    "STUCK": ("CHECK", "counts stand still"),
-    "DISAGREE": ("CHECK", "contradicts itself"),
-    "CONFIG_CHANGED": ("CHECK", "settings changed"),
-    "UNCALIBRATED": ("CHECK", "not as calibrated"),
-    # Of the line to a device, and before it has said anything.
-    "STARTING": ("NONE", "starting"),
-    "ABSENT": ("CANNOT CLEAR", "not connected"),
-    "LOCKED": ("CANNOT CLEAR", "in use by another program"),
-    "DENIED": ("CANNOT CLEAR", "access denied"),
-    "LOST": ("CHECK", "connection lost"),
-}
 # State -> shape, word, what to do.
 MIRRORS: Final = {
     "FRESH": ("CLEAR", "current", ""),
@@ -141,18 +73,11 @@ TELLINGS: Final = {
 CHANNELS: Final = {"webhook": "Webhook", "e-mail": "E-mail"}
 
 TABLES: Final = {
-    "KINDS": KINDS,
-    "VERDICTS": VERDICTS,
+    **SHARED,
     "URGENCIES": URGENCIES,
-    "TIERS": TIERS,
     "GRADES": GRADES,
-    "FIELDS": FIELDS,
-    "FRAUDS": FRAUDS,
-    "SEXES": SEXES,
     "SOURCES": SOURCES,
-    "BODIES": BODIES,
     "RADIATION_CHANNELS": RADIATION_CHANNELS,
-    "DETECTORS": DETECTORS,
     "MIRRORS": MIRRORS,
     "LEDGERS": LEDGERS,
     "REVOKED": REVOKED,
