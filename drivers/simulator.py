@@ -210,8 +210,13 @@ class Line:
 class PortalScript:
     """What a TSA portal says, line by line, with Poisson counts. It reads no clock.
 
+    Each passage and each background draws from a seed of its own: how often the portal told its background between
+    two passages, which is a matter of time, does not change what the second one counts.
+
     Args:
-        seed: the same seed gives the same lines.
+        seed: the same seed gives the same lines. Under the usual one the booth's own tests are quiet for the first
+            hundreds of quiet passages: they are allowed a false alarm in a thousand, and a script is to be the same
+            each time it is played.
         gamma_cps, neutron_cps: background per panel.
         nsigma: factor of the portal's gamma alarm, told in its SG1 line.
     """
@@ -226,8 +231,10 @@ class PortalScript:
         self.gamma_cps = tuple(gamma_cps)
         self.neutron_cps = tuple(neutron_cps)
         self.nsigma = nsigma
+        self._seed = seed
         self._random = np.random.default_rng(seed)
         self._told_cps = self.gamma_cps
+        self._periods = 0
         self._occupancies = 0
 
     def setup(self) -> list[Line]:
@@ -237,7 +244,9 @@ class PortalScript:
     def background(self) -> list[Line]:
         """One period of an empty portal; the first line comes 5 s after the last of the period before."""
         # Portals tell a mean over about 20 s, so the last digit moves.
-        means = self._random.poisson(np.array(self.gamma_cps) * 20) // 20
+        self._periods += 1
+        random = np.random.default_rng((self._seed, 0, self._periods))
+        means = random.poisson(np.array(self.gamma_cps) * 20) // 20
         self._told_cps = tuple(means.tolist())
         return [
             Line(tsa.BACKGROUND_EVERY_S, _fields("NB", self.neutron_cps)),
@@ -253,6 +262,7 @@ class PortalScript:
             seconds: how long the portal is occupied, at least one.
         """
         self._occupancies += 1
+        self._random = np.random.default_rng((self._seed, 1, self._occupancies))
         scans = tsa.LOOK_BACK_SCANS + max(5, round(seconds / tsa.GAMMA_INTERVAL_S))
         window: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         yield Line(0.0, self._neutrons(False))

@@ -21,7 +21,7 @@ from failsafe.agent import keys
 from failsafe.agent.demo.house import program
 from failsafe.agent.recorder import Recorder
 from failsafe.drivers import cute
-from failsafe.drivers.line import SerialLine
+from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.simulator import DocumentReader, Pty
 from failsafe.drivers.specimens import td3
 from failsafe.sync import rounds
@@ -93,8 +93,16 @@ def test_a_blocked_ledger_does_not_move(tmp_path):
 
 @contextmanager
 def lining(port: Path, deliver: Callable[[object], None] = lambda reading: None) -> Iterator[SerialLine]:
-    line = SerialLine("reader", str(port), cute.DRIVER, deliver=deliver, report=lambda state: None)
+    opened = threading.Event()
+
+    def report(state: LineState) -> None:
+        if state.state == "OK":
+            opened.set()
+
+    line = SerialLine("reader", str(port), cute.DRIVER, deliver=deliver, report=report)
     line.start()
+    if port.exists():
+        assert opened.wait(PATIENCE_S), "what is said before the port is open is lost"
     try:
         yield line
     finally:
