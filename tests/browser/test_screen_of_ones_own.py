@@ -146,11 +146,13 @@ def test_keys_of_one_letter_can_be_had_with_alt_or_not_at_all(screen: Page) -> N
     screen.keyboard.press("?")
     screen.get_by_role("radio", name="not at all").check()
     screen.keyboard.press("Escape")
+    expect(screen.locator("#help")).to_be_hidden()  # while a window stands open, keys are its own
     screen.keyboard.press("m")
     expect(entry).to_be_hidden()
     screen.get_by_role("button", name="Help").click()
     screen.get_by_role("radio", name="with Alt").check()
     screen.keyboard.press("Escape")
+    expect(screen.locator("#help")).to_be_hidden()  # while a window stands open, keys are its own
     screen.keyboard.press("m")
     expect(entry).to_be_hidden()
     screen.keyboard.press("Alt+m")
