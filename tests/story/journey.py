@@ -167,7 +167,6 @@ class Kept:
     alerts: tuple[Alert, ...]
     health: tuple[HealthChange, ...]
     records: int  # of every kind
-    undelivered: int  # of alerts, health and findings: without a receipt
 
 
 class Journey(House):
@@ -389,7 +388,6 @@ class Journey(House):
                 alerts=tuple(body for body in bodies if isinstance(body, Alert)),
                 health=tuple(body for body in bodies if isinstance(body, HealthChange)),
                 records=records,
-                undelivered=ledger.undelivered().entries,
             )
 
 
