@@ -328,12 +328,26 @@ class ChannelSummary(Record, frozen=True, kw_only=True):
     panels: tuple[int, ...] = ()
 
 
+class OwnTest(Record, frozen=True, kw_only=True):
+    """A test of the booth's own that alarmed: how strong, against which threshold, on which panels (from 1)."""
+
+    channel: Literal["gamma", "neutron"]
+    test: str
+    strength: float
+    threshold: float
+    panels: tuple[int, ...] = ()
+
+
 class RadiationSummary(Record, frozen=True, kw_only=True):
+    """What the detector saw; `own` are the booth's own tests that alarmed, `nuclides` what the device recognised."""
+
     detector: str
     health: str
     occupancy: str | None = None
     duration_s: float | None = None
     channels: tuple[ChannelSummary, ...] = ()
+    own: tuple[OwnTest, ...] = ()
+    nuclides: tuple[str, ...] = ()
 
 
 class FeedState(Record, frozen=True, kw_only=True):
@@ -381,6 +395,9 @@ class HealthChange(Record, frozen=True, kw_only=True, tag_field="record", tag="h
 
 FINDING_LENGTH: Final = 2000  # characters of any script: at four bytes each it still fits the second envelope size
 FINDING_ALERTS: Final = 16  # more than any crossing raises
+Category = Literal["norm", "medical", "industrial", "nuclear", "contaminated", "unknown", "instrument"]
+Explanation = Literal["plausible", "unusual", "implausible"]
+RADIATION_KINDS: Final = frozenset({"radiation_alarm", "person_and_radiation"})
 
 
 class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="finding"):
@@ -388,6 +405,10 @@ class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="findin
 
     `crossing` is the alerts' (None for a radiation alarm that no traveller's document stands beside), `text` is the
     officer's own words, 1 to `FINDING_LENGTH` characters; `shift` is the name the search log has.
+
+    Of radiation: `category` is what kind it was taken for, with `nuclide` and `days_since` the procedure where it is
+    medical; `plausible` is what the booth told the officer of that explanation, and decides nothing. `person` is the
+    traveller whom the officer attached to an alert that named nobody; `text` is then the reason.
     """
 
     id: str
@@ -397,6 +418,11 @@ class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="findin
     text: str
     crossing: str | None = None
     shift: str = ""
+    category: Category | None = None
+    nuclide: str | None = None
+    days_since: float | None = None
+    plausible: Explanation | None = None
+    person: PersonAsRead | None = None
 
 
 Body = Alert | HealthChange | Finding

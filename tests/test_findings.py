@@ -13,7 +13,17 @@ from failsafe.agent.findings import Findings, printable
 from failsafe.agent.page.view import FindingOrder, FindingRefused
 from failsafe.agent.recorder import Recorder
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import FINDING_ALERTS, FINDING_LENGTH, Alert, Finding, HealthChange, Moment, Place
+from failsafe.sync.records import (
+    FINDING_ALERTS,
+    FINDING_LENGTH,
+    Alert,
+    ChainEntry,
+    Finding,
+    HealthChange,
+    Moment,
+    Place,
+    encode,
+)
 
 KEY = bytes(range(32))
 PATIENCE_S = 20.0
@@ -235,3 +245,22 @@ def test_the_page_is_told_what_is_at_headquarters_and_what_waits(booth: Booth) -
     ]
     assert [one.text for one in booth.findings.told([first.id]).findings] == [TEXT]
     assert booth.findings.told([unknown.id]).findings == ()
+
+
+# --- what older booths wrote -------------------------------------------------------------------------------------
+
+
+def test_a_record_from_before_reads_and_writes_as_it_was() -> None:
+    """Ledgers and headquarters keep records of older booths: what was added since is left out, so digests stay."""
+    alert_before = (
+        b'{"sequence":1,"previous":"00","body":{"record":"alert","id":"a","kind":"radiation_alarm","urgency":"routine",'
+        b'"at":{"wall":"w","monotonic_s":1.0,"trusted":true},"place":{"booth":"B","country":"ZZ","crossing_point":"Q"},'
+        b'"verdict":"STOP","radiation":{"detector":"p","health":"OK","channels":[{"channel":"gamma","alarm":true,'
+        b'"peak":9.0,"interval_s":0.2,"panels":[4,5]}]}}}'
+    )
+    finding_before = (
+        b'{"sequence":2,"previous":"00","body":{"record":"finding","id":"f","at":{"wall":"w","monotonic_s":1.0,'
+        b'"trusted":true},"place":{"booth":"B","country":"ZZ","crossing_point":"Q"},"alerts":["a"],"text":"x"}}'
+    )
+    for before in (alert_before, finding_before):
+        assert encode(msgspec.json.decode(before, type=ChainEntry)) == before
