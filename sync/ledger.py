@@ -1,9 +1,9 @@
 """The ledger: everything the booth has to answer for, in an encrypted file to which rows are only ever added.
 
-Two chains run through it. The alert chain (`ChainEntry`) runs over alerts, the second line's findings and changes of
-health alone, and headquarters checks it. The ledger's own chain runs over every record in the order it was made (alert,
-finding, health, search, setting, floor); its head goes out with the heartbeats, so that a ledger that was shortened or
-put back shows.
+Two chains run through it. The alert chain (`ChainEntry`) runs over alerts, their measurements, the second line's
+findings and changes of health alone, and headquarters checks it. The ledger's own chain runs over every record in the
+order it was made (alert, measurement, finding, health, search, setting, floor); its head goes out with the heartbeats,
+so that a ledger that was shortened or put back shows.
 What may change later (receipts, sealed bytes, the clock's mark) lies in tables of its own, outside the chain.
 A commit is on the disk when its call returns: whoever shows a verdict may rely on it.
 """
@@ -27,6 +27,7 @@ from failsafe.sync.records import (
     ChainEntry,
     Finding,
     HqKeys,
+    Measurement,
     Record,
     SearchLine,
     Urgency,
@@ -41,7 +42,7 @@ _DOMAIN: Final = b"failsafe-edge/ledger/1\0"
 _ENTRY: Final = msgspec.json.Decoder(ChainEntry)
 _SEARCH: Final = msgspec.json.Decoder(SearchLine)
 
-RecordKind = Literal["alert", "finding", "health", "search", "setting", "floor"]
+RecordKind = Literal["alert", "measurement", "finding", "health", "search", "setting", "floor"]
 
 
 class SettingNote(Record, frozen=True, kw_only=True):
@@ -211,7 +212,7 @@ class Ledger:
     # --- what is recorded ------------------------------------------------------------------------------------
 
     def append(self, body: Body) -> ChainEntry:
-        """Record an alert, a finding or a change of health as the alert chain's next entry; on the disk on return.
+        """Record what headquarters is to have as the alert chain's next entry; on the disk on return.
 
         The same body again gives the entry it got first, so a caller in doubt may repeat itself.
 
@@ -522,7 +523,7 @@ class _Walk:
             raise StoreDamaged(f"Record {self.number + 1} of the ledger is missing.")
         if head != _next_head(self._head, number, kind, subject, body):
             raise StoreDamaged(f"Record {number} of the ledger does not follow the one before it.")
-        if kind in ("alert", "finding", "health"):
+        if kind in ("alert", "measurement", "finding", "health"):
             entry = _read(_ENTRY, body, number)
             if (entry.sequence, entry.previous, entry.body.id) != (self._sequence + 1, self._digest, subject):
                 raise StoreDamaged(f"Record {number} of the ledger does not follow the alert before it.")
@@ -537,6 +538,8 @@ class _Walk:
 def _kind(body: Body) -> RecordKind:
     if isinstance(body, Alert):
         return "alert"
+    if isinstance(body, Measurement):
+        return "measurement"
     return "finding" if isinstance(body, Finding) else "health"
 
 

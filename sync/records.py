@@ -425,7 +425,37 @@ class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="findin
     person: PersonAsRead | None = None
 
 
-Body = Alert | HealthChange | Finding
+MEASUREMENT_LENGTH: Final = (
+    32 * 1024
+)  # compressed; twice in base64 and with all around it, it fits the largest envelope
+
+
+class Measurement(Record, frozen=True, kw_only=True, tag_field="record", tag="measurement"):
+    """What a detector counted in a passage whose alarm was reported: an ANSI N42.42-2011 document, and its outline.
+
+    It follows its alerts, since it is complete only when the passage has ended; it names nobody.
+
+    Attributes:
+        alerts: about this passage, of which no earlier measurement speaks.
+        radiation: the passage as it was when this was made.
+        ends: the passage had `ended`, somebody was still `standing` in the detector, or the booth was `stopped`.
+        summed: so many of the detector's intervals are one in the document: 1, or more for a very long passage.
+        size: bytes of the document as such.
+        document: the same compressed (zlib), at most `MEASUREMENT_LENGTH` bytes.
+    """
+
+    id: str
+    at: Moment
+    place: Place
+    alerts: tuple[str, ...]
+    radiation: RadiationSummary
+    size: int
+    document: bytes
+    ends: Literal["ended", "standing", "stopped"] = "ended"
+    summed: int = 1
+
+
+Body = Alert | HealthChange | Finding | Measurement
 
 
 class ChainEntry(Record, frozen=True, kw_only=True):

@@ -12,16 +12,20 @@ from failsafe.sync.errors import Malformed, NotForThisBooth, SyncError, Unsigned
 from failsafe.sync.records import (
     FINDING_ALERTS,
     FINDING_LENGTH,
+    MEASUREMENT_LENGTH,
     Alert,
     ChainEntry,
+    ChannelSummary,
     Envelope,
     Finding,
     HealthChange,
     Heartbeat,
     HqKeys,
+    Measurement,
     Moment,
     PersonAsRead,
     Place,
+    RadiationSummary,
     Receipt,
     alert_file,
 )
@@ -176,3 +180,25 @@ def test_a_heartbeat_is_not_an_alert() -> None:
 def test_files_sort_the_urgent_first_and_then_by_sequence() -> None:
     names = [alert_file("routine", 1, "a"), alert_file("urgent", 9, "b"), alert_file("urgent", 10, "c")]
     assert sorted(names) == [names[1], names[2], names[0]]
+
+
+def test_the_longest_measurement_fits_an_envelope() -> None:
+    channel = ChannelSummary(
+        channel="neutron", alarm=True, peak=999_999.0, interval_s=0.2, background_cps=1e6 / 3, panels=(999_999,) * 16
+    )
+    body = Measurement(
+        id="01900000-0000-7000-8000-000000000001",
+        at=AT,
+        place=msgspec.structs.replace(PLACE, crossing_point="Þ" * 200, lane="L" * 64, latitude=-12.345678901),
+        alerts=("01900000-0000-7000-8000-000000000001",) * FINDING_ALERTS,
+        radiation=RadiationSummary(
+            detector="D" * 64, health="CONFIG_CHANGED", occupancy="o" * 90, duration_s=1e6 / 3, channels=(channel,) * 2
+        ),
+        ends="standing",
+        summed=2**20,
+        size=2**21,
+        document=secrets.token_bytes(MEASUREMENT_LENGTH),
+    )
+    entry = ChainEntry(sequence=2**40, previous="0" * 64, body=body)
+    assert len(closed(entry).sealed) > 64 * 1024
+    assert envelope.open_entry(closed(entry), HQ, SIGNER) == entry

@@ -28,9 +28,11 @@ from failsafe.sync.records import (
     Finding,
     HealthChange,
     HqKeys,
+    Measurement,
     Moment,
     PersonAsRead,
     Place,
+    RadiationSummary,
     SealPublic,
     SearchLine,
     encode,
@@ -63,6 +65,18 @@ def alert(number: int, urgency: str = "routine", **more) -> Alert:
 
 def health(number: int) -> HealthChange:
     return HealthChange(id=f"health-{number}", at=moment(number), place=PLACE, part="portal", was="OK", now="LATE")
+
+
+def measurement(number: int, *alerts: str, document: bytes = b"compressed") -> Measurement:
+    return Measurement(
+        id=f"measurement-{number}",
+        at=moment(number),
+        place=PLACE,
+        alerts=alerts,
+        radiation=RadiationSummary(detector="portal-1", health="OK"),
+        size=len(document),
+        document=document,
+    )
 
 
 def finding(number: int, *alerts: str, text: str = "Papers and face agree; the notice is another's.") -> Finding:
@@ -615,3 +629,16 @@ print(number + 1)
     with Ledger.open(path, KEY) as ledger:
         ledger.check()
         assert ledger.length() == int(done.stdout)
+
+
+def test_a_measurement_has_its_place_in_both_chains_and_waits_for_its_receipt(path: Path) -> None:
+    with Ledger.open(path, KEY) as ledger:
+        first = ledger.append(alert(1, "urgent"))
+        second = ledger.append(measurement(2, "alert-1"))
+        assert ledger.append(measurement(2, "alert-1")) == second
+        assert second.previous == first.digest()
+        assert [one.id for one in ledger.waiting()] == ["alert-1", "measurement-2"]
+        assert ledger.undelivered(only_alerts=True).entries == 2
+        ledger.check()
+        with pytest.raises(ValueError, match="twice"):
+            ledger.append(measurement(2, "alert-1", document=b"another"))
