@@ -27,12 +27,13 @@ import structlog
 from failsafe.agent import bulletin, control, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
-from failsafe.agent.config import Configuration, DeviceTable, LaneTable
+from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.findings import Findings
 from failsafe.agent.health import HealthBook
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
+from failsafe.agent.own_alarm import Budget
 from failsafe.agent.page.app import make_app
 from failsafe.agent.page.view import (
     DetectorView,
@@ -133,18 +134,12 @@ class Booth:
             device.table.name: LaneMonitor(
                 device.table.name,
                 run,
-                DetectorSettings(late_s=device.driver.late_s or 7.5, down_s=device.driver.down_s or 15.0),
+                _detector_settings(lane, device),
             )
             for device in self._devices.values()
             if device.driver.role == "radiation" and device.table.lane == lane.name
         }
-        settings = LaneSettings(
-            detector=lane.radiation == "portal",
-            before_s=lane.window_before_s,
-            after_s=lane.window_after_s,
-            closes_after_s=lane.close_after_s,
-        )
-        return Post(lane.name, settings, monitors, self._knowledge, self._issued)
+        return Post(lane.name, _lane_settings(lane), monitors, self._knowledge, self._issued)
 
     def _make_line(self, device: _Device) -> SerialLine:
         name = device.table.name
@@ -497,6 +492,29 @@ class Booth:
         """How the booth is, as `failsafe status` begins."""
         ready = self._condition(monotonic()).readiness()
         return " ".join((f"{ready.word}.", *ready.why))
+
+
+def _lane_settings(lane: LaneTable) -> LaneSettings:
+    """A lane's rules of crossings: only a vehicle's passage answers for several travellers."""
+    return LaneSettings(
+        detector=lane.radiation == "portal",
+        order=lane.order,
+        shared=lane.kind == "vehicle",
+        before_s=lane.window_before_s,
+        after_s=lane.window_after_s,
+        closes_after_s=lane.close_after_s,
+    )
+
+
+def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
+    nsigma = device.table.nsigma if isinstance(device.table, PortalTable) else None
+    return DetectorSettings(
+        late_s=device.driver.late_s or 7.5,
+        down_s=device.driver.down_s or 15.0,
+        nsigma=nsigma,
+        kind=lane.kind,
+        budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron),
+    )
 
 
 def _version() -> str:

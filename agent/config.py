@@ -29,6 +29,7 @@ from failsafe.agent.tables import (
     LinkTable,
     MirrorTable,
     PageTable,
+    PortalTable,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "LinkTable",
     "MirrorTable",
     "PageTable",
+    "PortalTable",
     "cautions",
     "load",
     "parse",
@@ -268,7 +270,7 @@ def _readable(tree: Mapping[str, Any]) -> Readable:
         lanes=_those_good(lanes, LaneTable),
         lane_names=tuple(name for name in named if isinstance(name, str)),
         readers=_those_good(tree.get("readers"), DeviceTable),
-        portals=_those_good(tree.get("portals"), DeviceTable),
+        portals=_those_good(tree.get("portals"), PortalTable),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable
+from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable, PortalTable
 from failsafe.drivers.driver import DriverRefused, built_in, find
 
 # Parts of the booth that have a state of their own, beside its devices.
@@ -34,7 +34,7 @@ class Readable:
     lanes: Mapping[int, LaneTable]
     lane_names: tuple[str, ...]  # also of tables that cannot be read
     readers: Mapping[int, DeviceTable]
-    portals: Mapping[int, DeviceTable]
+    portals: Mapping[int, PortalTable]
 
     def devices(self) -> dict[KeyPath, DeviceTable]:
         """Readers and portals, by their place in the file."""

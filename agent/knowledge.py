@@ -17,7 +17,7 @@ import structlog
 
 from failsafe.agent import alerts
 from failsafe.agent.alerts import Circumstances, utc
-from failsafe.agent.config import Configuration
+from failsafe.agent.config import Configuration, LaneTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
 from failsafe.agent.keys import BoothKeys
@@ -119,9 +119,7 @@ class Knowledge:
     def _declare_lanes(self) -> None:
         at = utc(wall_clock())
         for lane in self._configuration.lanes:
-            portals = [portal.name for portal in self._configuration.portals if portal.lane == lane.name]
-            watch = " ".join(portals) if lane.radiation == "portal" else "none declared"
-            self.recorder.submit(_noting_setting(at, lane.name, watch))
+            self.recorder.submit(_noting_setting(at, lane.name, watched_with(self._configuration, lane)))
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -284,6 +282,19 @@ class Knowledge:
     def shift(self) -> str:
         """The shift's name for the search log."""
         return self._configuration.page.shift
+
+
+def watched_with(configuration: Configuration, lane: LaneTable) -> str:
+    """What a lane watches for radiation with and how strictly, in one line: each change of it is one record."""
+    if lane.radiation == "none":
+        return "none declared"
+    portals = [portal for portal in configuration.portals if portal.lane == lane.name]
+    named = [
+        f"{portal.name} ({portal.driver}{f', nsigma {portal.nsigma:g}' if portal.nsigma else ''})" for portal in portals
+    ]
+    measures = f", measuring {lane.measuring_s:g} s" if lane.kind == "static" else ""
+    allowed = f"false alarms {lane.false_alarms_gamma:g} gamma, {lane.false_alarms_neutron:g} neutron"
+    return f"{' '.join(named) or 'no detector'}; {lane.kind} lane{measures}; {allowed}"
 
 
 def _noting_setting(at: str, lane: str, watch: str) -> Callable[[Ledger], object]:
