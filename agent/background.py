@@ -4,6 +4,9 @@ A portal tells a running mean every 5 s (gamma: over 20 s; neutrons: over 120 s,
 off). The booth averages these on, so that the mean is known better than the last line tells it, and forgets so that
 it follows the weather: after `memory_s` seconds a count weighs a third. Bodies hide no neutrons, so that quiet
 occupancies count as neutron background too: they mend what cut decimals take away.
+
+What was held before a restart may help again, once the device has told a mean that agrees with it; alone it is nothing.
+A technician's measurement (`Measured`) is a reference: a background far from it is HIGH_BG or LOW_BG.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 PERIOD_S: Final = 5.0
 GAMMA_MEMORY_S: Final = 60.0
@@ -21,6 +24,34 @@ _TOLD_AT_ONCE_S: Final = 20.0
 # Of a mean whose decimals were cut off anything up to one is missing; rather more than half is added, since a
 # background held too low alarms at nothing.
 _CUT_OFF: Final = 0.7
+
+
+# What was counted before a restart weighs no more than a minute: what is counted now soon counts for more.
+_KEPT_AT_MOST_S: Final = 60.0
+# Standard errors within which two backgrounds are the same, and beyond which they surely are not.
+AGREES_WITHIN: Final = 4.0
+SURELY_BEYOND: Final = 5.0
+# How far from its reference a background is no weather any more. Rain washes out what gives half as much gamma again
+# for an hour, a lorry beside the lane takes a quarter; neutrons follow the air's pressure by some per cent, and of so
+# few the factor must be wide.
+FAR: Final[dict[str, tuple[float, float]]] = {"gamma": (0.6, 1.6), "neutron": (0.5, 2.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A background as a technician had it measured.
+
+    Attributes:
+        means: of each panel, counts per second (dose rates: nSv/h).
+        errors: their standard errors.
+        seconds: how long was measured.
+        at: wall time, ISO 8601 UTC.
+    """
+
+    means: tuple[float, ...]
+    errors: tuple[float, ...]
+    seconds: float
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +81,7 @@ class BackgroundBook:
         self._fine = False
         self._counts: list[float] = []
         self._seconds = 0.0
+        self._kept: Known | None = None
 
     @property
     def known(self) -> Known | None:
@@ -65,12 +97,21 @@ class BackgroundBook:
             return  # the same mean comes with its decimals too
         self._fine |= self._whole and not cut
         means = [cps + _CUT_OFF if cut and cps else cps for cps in panels_cps]
+        kept, self._kept = self._kept, None
+        if kept is not None and not self._seconds and _agree(kept, means):
+            seconds = min(kept.counted_s, _KEPT_AT_MOST_S)
+            self._counts, self._seconds = [cps * seconds for cps in kept.panels_cps], seconds
         self._add([cps * PERIOD_S for cps in means], PERIOD_S)
 
     def counted(self, panels: Sequence[int], seconds: float) -> None:
         """A quiet occupancy counted this; only where bodies hide nothing."""
         if self._seconds and len(panels) == len(self._counts):
             self._add(panels, seconds)
+
+    def recall(self, kept: Known) -> None:
+        """This was held before a restart: it counts once the device tells a mean that agrees with it."""
+        if not self._seconds:
+            self._kept = kept
 
     def forget(self) -> None:
         """The line was lost: whatever stood here may be over."""
@@ -84,3 +125,47 @@ class BackgroundBook:
         fades = math.exp(-seconds / self._memory_s)
         self._counts = [held * fades + new for held, new in zip(self._counts, counts, strict=True)]
         self._seconds = self._seconds * fades + seconds
+
+
+def _agree(kept: Known, means: Sequence[float]) -> bool:
+    """Whether a first mean may be of the background that was kept; a mean without decimals is a whole count off."""
+    if len(kept.panels_cps) != len(means):
+        return False
+    pairs = zip(kept.panels_cps, means, strict=True)
+    return all(abs(held - told) <= 1.0 + AGREES_WITHIN * math.sqrt(held / _TOLD_AT_ONCE_S) for held, told in pairs)
+
+
+def apart(one: Measured, other: Measured) -> tuple[float, ...]:
+    """Panel by panel, how many standard errors `one` lies above `other`; empty where the panels are not the same."""
+    if len(one.means) != len(other.means):
+        return ()
+    pairs = zip(one.means, other.means, one.errors, other.errors, strict=True)
+    return tuple((a - b) / max(math.hypot(da, db), 1e-9) for a, b, da, db in pairs)
+
+
+def far(channel: str, held: Known, reference: Measured) -> Literal["HIGH_BG", "LOW_BG"] | None:
+    """Whether a background is another one than was measured: by a factor that no weather brings, and surely.
+
+    Gamma is held panel by panel against the reference, so that a dead panel shows; neutrons all panels together.
+    """
+    now = _as_measured(held.panels_cps if channel == "gamma" else (held.cps,), held.counted_s)
+    then = reference if channel == "gamma" else together(reference)
+    if len(now.means) < len(then.means):
+        return "LOW_BG"  # a panel is not told any more
+    low, high = FAR[channel]
+    states: set[Literal["HIGH_BG", "LOW_BG"]] = set()
+    for mean, was, errors in zip(now.means, then.means, apart(now, then), strict=False):
+        if mean > high * was and errors > SURELY_BEYOND:
+            states.add("HIGH_BG")
+        elif mean < low * was and errors < -SURELY_BEYOND:
+            states.add("LOW_BG")
+    return "HIGH_BG" if "HIGH_BG" in states else next(iter(states), None)
+
+
+def _as_measured(cps: tuple[float, ...], seconds: float) -> Measured:
+    return Measured(cps, tuple(math.sqrt(max(one, 0.0) / seconds) for one in cps), seconds)
+
+
+def together(one: Measured) -> Measured:
+    """The panels' sum."""
+    return Measured((sum(one.means),), (math.hypot(*one.errors),), one.seconds, one.at)

@@ -76,8 +76,23 @@ class Lessons:
         if all(map(math.isfinite, strengths)):
             excesses = (strength - median for strength, median in zip(strengths, medians, strict=True))
             self._excesses.append(tuple(excesses))
+        self._settle()
+
+    def _settle(self) -> None:
         if len(self._excesses) >= TAUGHT_AFTER:
             self._medians = tuple(map(statistics.median, zip(*self._excesses, strict=True)))
+
+    @property
+    def excesses(self) -> tuple[tuple[float, ...], ...]:
+        """What was learnt, oldest first: to be kept, and learnt again after a restart."""
+        return tuple(self._excesses)
+
+    def recall(self, excesses: Sequence[Sequence[float]]) -> None:
+        """This was learnt before a restart, and comes before what was learnt since."""
+        since = tuple(self._excesses)
+        self._excesses.clear()
+        self._excesses.extend(tuple(one) for one in (*excesses, *since))
+        self._settle()
 
     @property
     def shifts(self) -> tuple[float, ...]:
@@ -145,6 +160,21 @@ class OwnTests:
             case _:
                 pass
         return []
+
+    @property
+    def excesses(self) -> tuple[tuple[float, ...], ...]:
+        """What the lane's quiet occupancies taught, for `recall` after a restart."""
+        return self._lessons.excesses
+
+    def recall(self, excesses: Sequence[Sequence[float]], neutron: Known | None) -> None:
+        """What was learnt before a restart; a background counts once the device has told one that agrees with it."""
+        self._lessons.recall(excesses)
+        if neutron is not None:
+            self._books["neutron"].recall(neutron)
+
+    def background(self, channel: Channel) -> Known | None:
+        """What is held of a channel's background."""
+        return self._books[channel].known
 
     def forget(self) -> None:
         """The line was lost."""

@@ -8,8 +8,8 @@ found here makes its passages "not monitored":
   background than before;
 - DISAGREE: over an occupancy the portal and the shadow of its rule say different things. It is over when three
   occupancies in a row agree;
-- CONFIG_CHANGED: a set-up line differs from the one the booth first heard. It is over when the old setting is back or
-  the service is restarted, which takes the new one as known.
+- CONFIG_CHANGED: a set-up line differs from the one the booth first heard, before a restart or after. It is over when
+  the old setting is back or a technician accepts the new one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from failsafe.agent.vendor_rule import INTERVAL_S, Comparison, Judged, VendorRul
 from failsafe.drivers.reading import Alarm, Background, Malformed, Occupancy, Reading, Scan, SetUp
 
 Doubt = Literal["STUCK", "DISAGREE", "CONFIG_CHANGED"]
+SetUpLines = dict[str, tuple[float | str, ...]]  # the fields of each set-up line, by its tag
 
 STUCK_SCANS: Final = 25
 STUCK_BACKGROUNDS: Final = 60
@@ -43,8 +44,8 @@ class Plausibility:
         self._judged: Judged | None = None
         self._spoilt = False
         self._agreed = 0
-        self._setup: dict[str, tuple[float, ...]] = {}
-        self._changed: set[str] = set()
+        self._accepted: SetUpLines = {}
+        self._told: SetUpLines = {}
         self._background: tuple[float, ...] = ()
         self._same_backgrounds = 0
         self._counts: tuple[int, ...] = ()
@@ -55,6 +56,30 @@ class Plausibility:
     def nsigma(self) -> float | None:
         """The factor of the portal's gamma alarm, once it is known."""
         return self._rule.nsigma
+
+    @property
+    def setup(self) -> tuple[SetUpLines, SetUpLines]:
+        """The set-up lines that are accepted, and those last told."""
+        return dict(self._accepted), dict(self._told)
+
+    def recall(self, accepted: SetUpLines, told: SetUpLines, nsigma: float | None) -> None:
+        """Hold the device against what was known of its set-up before a restart; what it told since is newer."""
+        self._accepted |= accepted
+        self._told = {**told, **self._told}
+        self._accepted = {**self._told, **self._accepted}
+        if self._rule.nsigma is None:
+            self._rule.nsigma = nsigma
+        self._tell_changed()
+
+    def accept_setup(self) -> SetUpLines:
+        """A technician takes the set-up last told as the right one; the lines that were other before, as they were.
+
+        A factor other than the configured one stays a doubt: the configuration is to say the new one.
+        """
+        were = {tag: self._accepted[tag] for tag, fields in self._told.items() if fields != self._accepted[tag]}
+        self._accepted |= self._told
+        self._tell_changed()
+        return were
 
     def receive(self, reading: Reading) -> None:
         """Take one reading."""
@@ -127,13 +152,16 @@ class Plausibility:
             self.doubts.discard("STUCK")
 
     def _take_setup(self, told: SetUp) -> None:
-        first = self._setup.setdefault(told.tag, told.fields)
-        self._changed.discard(told.tag)
-        if told.fields != first or (told.nsigma and self._configured and told.nsigma != self._configured):
-            self._changed.add(told.tag)
+        self._accepted.setdefault(told.tag, told.fields)
+        self._told[told.tag] = told.fields
         if told.nsigma is not None:
             self._rule.nsigma = told.nsigma  # the portal alarms by what it is set to, known or not
-        if self._changed:
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        other = any(fields != self._accepted[tag] for tag, fields in self._told.items())
+        # A factor is configured for a portal that does not tell its own; where it tells another, one of them is wrong.
+        if other or (self._configured and self._rule.nsigma and self._rule.nsigma != self._configured):
             self.doubts.add("CONFIG_CHANGED")
         else:
             self.doubts.discard("CONFIG_CHANGED")

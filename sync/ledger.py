@@ -164,6 +164,12 @@ def what_was_found(tables: Any) -> None:  # noqa: ANN401
         tables.execute(statement)
 
 
+@MIGRATIONS()
+def what_detectors_taught(tables: Any) -> None:  # noqa: ANN401
+    """One row a detector, replaced as it learns: it is no record of anything, and no chain runs over it."""
+    tables.execute("CREATE TABLE detector (name TEXT PRIMARY KEY, memory BLOB NOT NULL) STRICT, WITHOUT ROWID")
+
+
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
     """The floors that hold: of each feed the higher serial; where the lineages differ, the ledger's.
 
@@ -484,6 +490,16 @@ class Ledger:
         """Headquarters' keys as last kept, or None."""
         row = self._store.row("SELECT keys FROM headquarters")
         return msgspec.json.decode(row[0], type=HqKeys) if row else None
+
+    # --- what detectors taught -------------------------------------------------------------------------------
+
+    def keep_detector(self, name: str, memory: bytes) -> None:
+        """Keep what a detector has taught, instead of what was kept of it."""
+        self._store.run("INSERT OR REPLACE INTO detector (name, memory) VALUES (?, ?)", (name, memory))
+
+    def detectors(self) -> dict[str, bytes]:
+        """What was kept of each detector."""
+        return dict(self._store.rows("SELECT name, memory FROM detector ORDER BY name"))
 
     # --- the clock's mark ------------------------------------------------------------------------------------
 
