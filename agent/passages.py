@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from failsafe.agent.page.view import ChannelView, PassageView
+from failsafe.agent.page.view import ChannelView, OwnTestView, PassageView
 from failsafe.agent.radiation import LaneMonitor, Passage, Peak
 from failsafe.drivers.reading import Channel
 
@@ -28,6 +28,7 @@ def passage_view(passage: Passage, monitor: LaneMonitor, now: float, wall: str) 
         monitored=passage.monitored,
         health=passage.health,
         channels=tuple(_channels(passage, monitor)),
+        nuclides=passage.nuclides,
     )
 
 
@@ -43,12 +44,23 @@ def _channels(passage: Passage, monitor: LaneMonitor) -> Iterator[ChannelView]:
         yield ChannelView(
             channel=channel,
             alarm=channel in passage.alarms,
+            told=channel in passage.told,
             peak_counts=peak.counts if peak else None,
             interval_s=peak.interval_s if peak else None,
             background_cps=background,
             times_background=_times(peak, background),
             threshold_counts=monitor.threshold(peak.interval_s) if peak and channel == "gamma" else None,
             panels=peak.panels if peak else (),
+            own=tuple(
+                OwnTestView(
+                    test=alarm.test,
+                    strength=round(alarm.strength, 1),
+                    threshold=round(alarm.threshold, 1),
+                    panels=alarm.panels,
+                )
+                for alarm in passage.own
+                if alarm.channel == channel
+            ),
         )
 
 

@@ -10,6 +10,7 @@ device's, and an alarm of theirs counts like one of the device's. What a detecto
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,12 +25,13 @@ from failsafe.drivers.reading import (
     DeviceFault,
     DeviceHealth,
     Dose,
+    Identification,
     Malformed,
     Occupancy,
     Reading,
     Scan,
 )
-from failsafe.sync.records import ChannelSummary, RadiationSummary
+from failsafe.sync.records import ChannelSummary, OwnTest, RadiationSummary
 
 Health = Literal[
     "OK",
@@ -51,6 +53,8 @@ KEEP_PASSAGES_S: Final = 600.0
 # Two panels pairs at five scans a second fill 300 places a minute; a flood of lines must not grow the memory.
 _STRIP_PLACES: Final = 1024
 _KEEP_PASSAGES: Final = 200
+_KEEP_NUCLIDES: Final = 8
+_MOST: Final = 1e6
 _FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
 _DOUBTS_BY_WEIGHT: Final[tuple[Doubt, ...]] = ("STUCK", "DISAGREE", "CONFIG_CHANGED")
 
@@ -112,8 +116,9 @@ class Passage:
     """The detector's view of one passage.
 
     `ended_at` None: somebody is in the detector now. `alarms` are the channels on which the device or a test of the
-    booth alarmed; `own` are the booth's, the first of each test. `monitored` turns false, for good, with the first
-    doubt about the detector while the passage lasted.
+    booth alarmed: `told` are the device's own, `own` the booth's, the first of each test. `nuclides` are what the
+    device recognised, in its own words. `monitored` turns false, for good, with the first doubt about the detector
+    while the passage lasted.
     """
 
     id: str
@@ -124,7 +129,9 @@ class Passage:
     health: Health = "OK"  # the worst that was seen first
     peaks: tuple[tuple[Channel, Peak], ...] = ()
     backgrounds: tuple[tuple[Channel, float], ...] = ()
+    told: frozenset[Channel] = frozenset()
     own: tuple[OwnAlarm, ...] = ()
+    nuclides: tuple[str, ...] = ()
 
     @property
     def quiet(self) -> bool:
@@ -193,6 +200,8 @@ class LaneMonitor:
                 self._take_occupancy(reading)
             case DeviceHealth():
                 self._take_fault(reading)
+            case Identification():
+                self._take_nuclide(reading)
             case Dose():
                 pass  # a rate without occupancies clears nobody; hand-helds come with their own issue
         self._doubt_if_unwell(now)
@@ -284,6 +293,17 @@ class LaneMonitor:
             occupancy=passage.id,
             duration_s=max(ended_at - passage.began_at, 0.0),
             channels=tuple(_channel_summaries(passage)),
+            own=tuple(
+                OwnTest(
+                    channel=alarm.channel,
+                    test=alarm.test,
+                    strength=_figure(alarm.strength),
+                    threshold=_figure(alarm.threshold),
+                    panels=alarm.panels,
+                )
+                for alarm in passage.own
+            ),
+            nuclides=passage.nuclides,
         )
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -314,7 +334,8 @@ class LaneMonitor:
 
     def _take_alarm(self, reading: Alarm) -> None:
         passage = self._alarmed(reading.channel, reading.at)
-        self._keep(replace(passage, alarms=passage.alarms | {reading.channel}))
+        told = passage.told | {reading.channel}
+        self._keep(replace(passage, alarms=passage.alarms | told, told=told))
 
     def _take_own(self, alarms: list[OwnAlarm]) -> None:
         for alarm in alarms:
@@ -332,6 +353,12 @@ class LaneMonitor:
             return
         self._end(reading.at, "DEVICE")  # two beginnings: the end between them was lost
         self._begin(reading.at)
+
+    def _take_nuclide(self, reading: Identification) -> None:
+        """A nuclide belongs to the passage that lasts or has just been; without one it is nobody's."""
+        passage = self._open() or (self._passages[-1] if self._passages else None)
+        if passage is not None and reading.nuclide not in passage.nuclides:
+            self._keep(replace(passage, nuclides=(*passage.nuclides, reading.nuclide)[:_KEEP_NUCLIDES]))
 
     def _take_fault(self, reading: DeviceHealth) -> None:
         if reading.ok:
@@ -393,6 +420,11 @@ class LaneMonitor:
 
 def _stale(passage: Passage, now: float) -> bool:
     return passage.ended_at is not None and now - passage.ended_at > KEEP_PASSAGES_S
+
+
+def _figure(value: float) -> float:
+    """A strength for a record: JSON has no infinity, and a record that cannot be read is an alert that is lost."""
+    return 0.0 if math.isnan(value) else round(min(max(value, -_MOST), _MOST), 2)
 
 
 def _channel_summaries(passage: Passage) -> Iterator[ChannelSummary]:

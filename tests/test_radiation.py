@@ -5,14 +5,27 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent import radiation
+from failsafe.agent.own_alarm import OwnAlarm
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.drivers import tsa
-from failsafe.drivers.reading import Alarm, Background, DeviceHealth, DocumentRead, Malformed, Occupancy, Scan, Unknown
+from failsafe.drivers.reading import (
+    Alarm,
+    Background,
+    DeviceHealth,
+    DocumentRead,
+    Identification,
+    Malformed,
+    Occupancy,
+    Scan,
+    Unknown,
+)
+from failsafe.sync.records import RadiationSummary, encode
 
 
 def background(at, cps=60.0, channel="gamma"):
@@ -384,3 +397,41 @@ def test_a_real_capture_gives_its_passages(shared, name, alarmed):
     assert doubtful == []
     if alarmed is not None:
         assert sum(bool(passage.alarms) for passage in seen.values()) == alarmed
+
+
+# --- whose alarm, and what was recognised ------------------------------------------------------------------------
+
+
+def test_the_summary_tells_the_booths_own_alarm_with_strength_threshold_and_panels():
+    monitor = ready(kind="pedestrian")
+    feed(monitor, Occupancy(1.0, "started"), *(scan(1.2 + i / 5, (60, 14, 13, 12)) for i in range(10)))
+    (passage,) = monitor.passages()
+    assert passage.alarms == {"gamma"} and passage.told == frozenset()
+    own = monitor.summary(4.0, passage).own
+    assert own and {one.channel for one in own} == {"gamma"}
+    assert all(one.strength >= one.threshold > 0 and one.panels == (1, 2, 3, 4) for one in own)
+    assert encode(monitor.summary(4.0, passage))  # what is recorded has a byte form
+
+
+def test_the_devices_alarm_is_kept_apart_from_the_booths():
+    monitor = ready()
+    feed(monitor, Occupancy(1.0, "started"), alarm(1.2, "neutron", (1, 0, 0, 0)))
+    (passage,) = monitor.passages()
+    assert passage.told == {"neutron"} == passage.alarms and monitor.summary(2.0, passage).own == ()
+
+
+@pytest.mark.parametrize("strength", [math.inf, -math.inf, math.nan])
+def test_a_strength_beyond_all_bounds_still_makes_a_record_that_can_be_read(strength):
+    own = OwnAlarm(1.0, "gamma", "sums", strength, 5.0, (1,))
+    passage = radiation.Passage("p-1", 0.0, 2.0, frozenset({"gamma"}), own=(own,))
+    written = encode(ready().summary(3.0, passage))
+    assert math.isfinite(msgspec.json.decode(written, type=RadiationSummary).own[0].strength)
+
+
+def test_a_nuclide_goes_with_its_passage_once():
+    monitor = ready()
+    feed(monitor, Identification(0.5, "Cs-137"))  # nobody had passed yet
+    feed(monitor, Occupancy(1.0, "started"), scan(1.2), Identification(1.4, "I-131", 7.0, "Medical"))
+    feed(monitor, Occupancy(2.0, "ended"), Identification(2.2, "I-131"), Identification(2.3, "K-40"))
+    (passage,) = monitor.passages()
+    assert passage.nuclides == ("I-131", "K-40") == monitor.summary(3.0, passage).nuclides

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import MatchedDocument, MatchedNotice, Notice, PersonAsRead
+from failsafe.sync.records import Category, Explanation, MatchedDocument, MatchedNotice, Notice, PersonAsRead
 
 Word = Literal["STOP", "CHECK", "CLEAR", "CANNOT CLEAR"]
 
@@ -125,27 +125,40 @@ class CandidateView(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice
 
 
+class OwnTestView(msgspec.Struct, frozen=True, kw_only=True):
+    """A test of the booth's own that alarmed, on which panels (counted from 1)."""
+
+    test: str
+    strength: float
+    threshold: float
+    panels: tuple[int, ...] = ()
+
+
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     """One channel of a passage: its highest interval (None: none came), and what that stood against.
 
     `peak_counts` is of all panels together, `panels` of each; `background_cps` as the passage began;
-    `threshold_counts` for an interval of this length, where the portal's factor is known. `alarm` is the device's own.
+    `threshold_counts` for an interval of this length, where the portal's factor is known. `alarm`: by the device
+    (`told`) or by tests of the booth's (`own`).
     """
 
     channel: Literal["gamma", "neutron"]
     alarm: bool
+    told: bool = False
     peak_counts: int | None = None
     interval_s: float | None = None
     background_cps: float | None = None
     times_background: float | None = None
     threshold_counts: float | None = None
     panels: tuple[int, ...] = ()
+    own: tuple[OwnTestView, ...] = ()
 
 
 class PassageView(msgspec.Struct, frozen=True, kw_only=True):
     """A detector's view of one passage, by the wall clock; `ended_at` empty: somebody is in the detector.
 
     `monitored` is false where the detector was not well the whole time; `health` is then what was wrong first.
+    `nuclides` are what the device says it recognised, in its own words.
     """
 
     detector: str
@@ -155,6 +168,7 @@ class PassageView(msgspec.Struct, frozen=True, kw_only=True):
     monitored: bool
     health: str
     channels: tuple[ChannelView, ...] = ()
+    nuclides: tuple[str, ...] = ()
 
 
 class DetectorHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +189,10 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecondView(msgspec.Struct, frozen=True, kw_only=True):
-    """The second line's page for the current crossing of a lane."""
+    """The second line's page for the current crossing of a lane.
+
+    `attachable`: its alerts name nobody, and the document is known, so that an officer may attach it.
+    """
 
     lane: str
     crossing: str | None = None
@@ -187,27 +204,44 @@ class SecondView(msgspec.Struct, frozen=True, kw_only=True):
     detectors: tuple[DetectorHealth, ...] = ()
     passages: tuple[PassageView, ...] = ()
     alerts: tuple[AlertView, ...] = ()
+    attachable: bool = False
 
 
 class FindingOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the second line writes down about a crossing that raised alerts; `id` (UUID version 7) makes a repetition
-    of the same order harmless."""
+    of the same order harmless.
+
+    Of radiation: `category`, and with a medical one `nuclide` and `days_since`. With `attach` the document of the
+    crossing goes with it, `text` being the reason.
+    """
 
     id: str
     lane: str
     alerts: tuple[str, ...]
     text: str
     crossing: str | None = None
+    category: Category | None = None
+    nuclide: str | None = None
+    days_since: float | None = None
+    attach: bool = False
 
 
 class FindingView(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that is in the ledger; `delivered_at` empty: headquarters has not signed for it yet."""
+    """A finding that is in the ledger; `delivered_at` empty: headquarters has not signed for it yet.
+
+    `plausible` is what the booth says of a medical explanation; `attached`: the traveller's document went with it.
+    """
 
     id: str
     at: str
     text: str
     shift: str = ""
     delivered_at: str = ""
+    category: Category | None = None
+    nuclide: str | None = None
+    days_since: float | None = None
+    plausible: Explanation | None = None
+    attached: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
