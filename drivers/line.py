@@ -1,7 +1,8 @@
 """A serial line that is always being listened to: opened, read, lost, opened again, for as long as the booth runs.
 
-The only file that imports serial. One daemon thread a line: it hands bytes to the driver's decoder at once, lets
-time pass for the decoder while the line is silent, and calls back with readings and with changes of the line's state.
+A relay's socket (drivers/relayed.py) is a port like any other here. The only file that imports serial. One daemon
+thread a line: it hands bytes to the driver's decoder at once, lets time pass for the decoder while the line is silent,
+and calls back with readings and with changes of the line's state.
 Modem lines are never needed: pseudo-terminals and many USB adapters have none.
 """
 
@@ -14,9 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import serial
+from serial.tools import list_ports
 
 from failsafe.drivers.driver import (
     Decoder,
@@ -29,6 +31,7 @@ from failsafe.drivers.driver import (
     LineSettings,
 )
 from failsafe.drivers.reading import Reading
+from failsafe.drivers.relayed import RelayedPort, is_relayed
 
 LineWord = Literal["OK", "ABSENT", "LOCKED", "DENIED", "LOST"]
 
@@ -59,6 +62,19 @@ _WORDS: Final[dict[type[LineFault], LineWord]] = {
 _log: Final = logging.getLogger(__name__)
 
 
+class _Port(Protocol):
+    """What a line needs of what it has opened."""
+
+    @property
+    def in_waiting(self) -> int: ...
+
+    def read(self, size: int = 1, /) -> bytes: ...
+
+    def write(self, message: bytes, /) -> int | None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LineState:
     """How a line is.
@@ -84,7 +100,8 @@ class SerialLine:
 
     Args:
         name: the configured name, for states and logs.
-        port: a path (best a stable link such as those in /dev/serial/by-id) or a `socket://host:port` address.
+        port: a path (best a stable link such as those in /dev/serial/by-id), `unix:` and the path of a relay's socket,
+            or a `socket://host:port` address.
         driver: whose decoder reads the bytes; each opening of the port gets a new decoder.
         settings: the line's settings where they are not the driver's own.
         deliver: called with each reading, in this line's thread; it must not block for long.
@@ -135,6 +152,8 @@ class SerialLine:
         while not self._stopping.is_set():
             try:
                 port = _opened(self.port, self.settings)
+            except LineFault as fault:
+                self._fault(fault)
             except _OPENING_FAULTS as error:
                 self._fault(open_fault(error, self.port))
             else:
@@ -144,7 +163,7 @@ class SerialLine:
             self._stopping.wait(retry_s)
             retry_s = min(2 * retry_s, LONGEST_RETRY_S)
 
-    def _listen(self, port: serial.Serial) -> bool:
+    def _listen(self, port: _Port) -> bool:
         """Read until the line is lost or the stop; true if it worked at all."""
         decoder = self.driver.decoder()
         worked = False
@@ -177,7 +196,7 @@ class SerialLine:
             else:
                 self._become("OK", f"{self.driver.name} on {self.port}", "")
 
-    def _send(self, decoder: Decoder, port: serial.Serial) -> None:
+    def _send(self, decoder: Decoder, port: _Port) -> None:
         message = decoder.to_send(time.monotonic())  # noqa: TID251
         if message:
             port.write(message)
@@ -195,6 +214,15 @@ class SerialLine:
             self._report(LineState(self.name, state, detail, advice, time.monotonic()))  # noqa: TID251
         except Exception as error:
             _log.error("The state %s of line %s could not be reported (%s).", state, self.name, _word(error))
+
+
+def listed_ports() -> tuple[tuple[str, str], ...]:
+    """The serial devices of this machine, each with what its adapter says of itself, empty where it says nothing."""
+    return tuple((found.device, _said(found.description)) for found in list_ports.comports())
+
+
+def _said(description: str | None) -> str:
+    return "" if description in (None, "n/a") else str(description)
 
 
 def open_fault(error: BaseException, port: str) -> LineFault:
@@ -216,7 +244,9 @@ _SETTINGS_ADVICE: Final = "Correct baud, byte size, parity and stop bits of this
 _NO_PORT_ADVICE: Final = "Correct `port` in the configuration: it names something that is not a serial device."
 
 
-def _opened(port: str, settings: LineSettings) -> serial.Serial:
+def _opened(port: str, settings: LineSettings) -> _Port:
+    if is_relayed(port):
+        return RelayedPort(port, READ_WAIT_S, WRITE_WAIT_S)
     return serial.serial_for_url(
         port,
         baudrate=settings.baud,
@@ -229,16 +259,16 @@ def _opened(port: str, settings: LineSettings) -> serial.Serial:
     )
 
 
-def _read(port: serial.Serial) -> bytes:
+def _read(port: _Port) -> bytes:
     """The bytes that are there, or the first that comes, at once; empty after `READ_WAIT_S` of silence."""
-    first: bytes = port.read(1)
+    first = port.read(1)
     if not first:
         return b""
     waiting = min(port.in_waiting, READ_MOST - 1)
     return first + port.read(waiting) if waiting else first
 
 
-def _close(port: serial.Serial) -> None:
+def _close(port: _Port) -> None:
     try:
         port.close()
     except _PORT_FAULTS as error:

@@ -1,0 +1,308 @@
+"""The relay of a portal that speaks over TCP: it has the network that the core has not, and nothing else.
+
+It holds neither keys nor notices and understands not a byte of what it hands on. It calls one address and nobody calls
+it; the core opens its UNIX socket, where drivers/relayed.py greets and is greeted. What comes while nobody listens is
+thrown away, as on a wire: an old reading must not come as a new one. Nothing here grows: who does not take what is sent
+is let go.
+
+A connection that is dead without having been closed is found by TCP's own probes; one whose device has fallen silent
+is called anew after a while, for the silence may be the connection's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+
+from failsafe.drivers.relayed import AWAY, HELD, READY
+from failsafe.sync.service import Service
+
+_CONNECT_S: Final = 5.0
+FIRST_RETRY_S: Final = 0.2
+LONGEST_RETRY_S: Final = 5.0
+# Portals serve one at a time, and close at once on who comes second: not there, rather than there and gone.
+_SETTLE_S: Final = 0.3
+# TCP's probes: a dead connection is found after 5 + 3 * 2 s, before the core's own word for a silent portal (15 s).
+_PROBE_AFTER_S: Final = 5
+_PROBE_EVERY_S: Final = 2
+_PROBES: Final = 3
+# Every driver's device says something at least each ten seconds.
+SILENT_S: Final = 60.0
+_GLANCE_S: Final = 1.0
+_BITE: Final = 4096
+# Minutes of a portal's lines: who has so much untaken reads no longer, and what it would read is old.
+_MOST_WAITING: Final = 64 * 1024
+_SOCKET_BUFFER: Final = 16 * 1024
+
+_log = structlog.get_logger("line")
+Word = Literal["starting", "away", "connected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the relay needs of the booth's configuration.
+
+    Attributes:
+        name: the portal's.
+        host: its address, in digits: no name is looked up.
+        port: its TCP port.
+        socket: where the core opens the line.
+        silent_s: after how long a silence the portal is called anew.
+    """
+
+    name: str
+    host: str
+    port: int
+    socket: Path
+    silent_s: float = SILENT_S
+
+
+class SocketTaken(Exception):
+    """The relay's socket cannot be opened; the text says what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Run the relay until SIGTERM or SIGINT.
+
+    Raises:
+        SocketTaken: another relay runs for this portal, or the socket's folder is not ours.
+    """
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    relay = Relay(settings)
+    service = Service()
+    door = await relay.open()
+    working = asyncio.create_task(relay.work())
+    kept = asyncio.create_task(_keep(relay, service))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        service.stopping()
+        kept.cancel()
+        door.close()
+        settings.socket.unlink(missing_ok=True)
+
+
+async def _keep(relay: Relay, service: Service) -> None:
+    """Ready is who can be asked: a portal that is not there is no fault of the relay's."""
+    service.ready(relay.sentence())
+    await service.keep(relay.turns, relay.sentence)
+
+
+class Relay:
+    """One portal's connection and the one listener at the socket; `work` runs until it is cancelled."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._state: Word = "starting"
+        self._detail = ""
+        self._peer: asyncio.StreamWriter | None = None
+        self._listener: asyncio.StreamWriter | None = None
+        self._has_spoken = False
+        self._turns = 0
+
+    def turns(self) -> dict[str, int]:
+        """How often it has turned; where the number stays, it is blocked."""
+        return {"portal": self._turns}
+
+    def sentence(self) -> str:
+        """How the relay stands."""
+        if self._state != "connected":
+            return f"{self._state}. {self._detail}".strip()
+        heard = "The core listens." if self._listener is not None else "Nobody listens."
+        return f"connected. {heard}"
+
+    # --- the core's side -----------------------------------------------------------------------------------------
+
+    async def open(self) -> asyncio.Server:
+        """Open the socket; the caller closes the server it is given.
+
+        Raises:
+            SocketTaken: see `run`.
+        """
+        path = self._settings.socket
+        _make_room(path)
+        try:
+            door = await asyncio.start_unix_server(self._answer, path=path, limit=_BITE)
+            path.chmod(0o660)
+        except OSError as error:
+            raise SocketTaken(
+                f"{path} cannot be opened ({_word(error)}). Run the relay as its service, "
+                f"failsafe-line@{self._settings.name}, or see who owns its folder."
+            ) from error
+        return door
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Greet who has come, and hand its bytes to the portal until one of them leaves."""
+        greeting = self._greeting()
+        writer.write(greeting)
+        if greeting != READY:
+            writer.close()
+            return
+        self._listener = writer
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        try:
+            while chunk := await reader.read(_BITE):
+                self._send_to_portal(chunk)
+        except (OSError, asyncio.CancelledError):
+            pass  # the listener is gone, or the relay ends; asyncio would log the latter as a fault
+        finally:
+            if self._listener is writer:
+                self._listener = None
+            writer.transport.abort()
+
+    def _greeting(self) -> bytes:
+        if self._peer is None:
+            return AWAY
+        return READY if self._listener is None else HELD
+
+    def _send_to_listener(self, chunk: bytes) -> None:
+        if self._listener is None or not chunk:
+            return
+        self._listener.write(chunk)
+        if self._listener.transport.get_write_buffer_size() > _MOST_WAITING:
+            _log.warning("the listener does not read and is let go", device=self._settings.name)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the line to the core: it sees that the line is lost."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.transport.abort()
+
+    # --- the portal's side ---------------------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Call the portal, hand on what it says, and call it anew when it has gone, until cancelled."""
+        retry_s = FIRST_RETRY_S
+        while True:
+            self._turns += 1
+            if await self._one_connection():
+                retry_s = FIRST_RETRY_S
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+
+    async def _one_connection(self) -> bool:
+        """One connection from its beginning to its end; true if the portal said anything."""
+        settings = self._settings
+        self._has_spoken = False
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                reader, writer = await asyncio.open_connection(settings.host, settings.port, limit=_BITE)
+        except OSError as error:
+            self._become("away", f"It does not answer ({_word(error)}); is its address allowed to this unit?")
+            return False
+        try:
+            _have_it_probed(writer.get_extra_info("socket"))
+            await self._settle(reader)
+            self._peer = writer
+            self._become("connected", "")
+            await self._hand_on(reader)
+        except OSError as error:
+            self._become("away", f"The connection is lost ({_word(error)}).")
+        finally:
+            self._peer = None
+            self._let_go()
+            writer.transport.abort()
+        return self._has_spoken
+
+    async def _settle(self, reader: asyncio.StreamReader) -> None:
+        """Wait a moment whether the portal stays; to what it says meanwhile nobody can listen yet.
+
+        Raises:
+            OSError: it does not.
+        """
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                first = await reader.read(_BITE)
+        except TimeoutError as error:
+            if error.errno is not None:  # the connection's own
+                raise
+            return
+        if not first:
+            raise ConnectionResetError(errno.ECONNRESET, "closed at once")
+        self._has_spoken = True
+
+    async def _hand_on(self, reader: asyncio.StreamReader) -> None:
+        """Hand on what the portal says until the connection ends, which is always an error.
+
+        Raises:
+            OSError: how it ended.
+        """
+        clock = asyncio.get_running_loop().time
+        heard_at = clock()
+        while True:
+            self._turns += 1
+            try:
+                async with asyncio.timeout(_GLANCE_S):
+                    chunk = await reader.read(_BITE)
+            except TimeoutError as error:
+                if error.errno is not None:
+                    raise
+                if clock() - heard_at > self._settings.silent_s:
+                    raise TimeoutError(errno.ETIME, "silent") from None
+                continue
+            if not chunk:
+                raise ConnectionResetError(errno.ECONNRESET, "closed")
+            heard_at, self._has_spoken = clock(), True
+            self._send_to_listener(chunk)
+
+    def _send_to_portal(self, chunk: bytes) -> None:
+        if self._peer is None:
+            return
+        self._peer.write(chunk)
+        if self._peer.transport.get_write_buffer_size() > _MOST_WAITING:
+            _log.warning("the portal takes nothing and is called anew", device=self._settings.name)
+            self._peer.transport.abort()
+
+    def _become(self, state: Word, detail: str) -> None:
+        if state != self._state:
+            _log.info("line", device=self._settings.name, state=state, detail=detail)
+        self._state, self._detail = state, detail
+
+
+def _make_room(path: Path) -> None:
+    """Take away the socket of a relay that was killed.
+
+    Raises:
+        SocketTaken: somebody answers at it.
+    """
+    if not path.is_socket():  # what else lies there is somebody's file
+        return
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as way:
+        try:
+            way.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise SocketTaken(f"A relay runs at {path} already. Stop it first, or leave this one out.")
+
+
+def _have_it_probed(way: socket.socket) -> None:
+    """Let TCP find out by itself that the other end is gone, whether something is being sent or not."""
+    way.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER_S)
+    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_EVERY_S)
+    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+    allowed_s = _PROBE_AFTER_S + _PROBES * _PROBE_EVERY_S
+    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * allowed_s)
+    way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _word(error: OSError) -> str:
+    """The kind of an error, without its text."""
+    return errno.errorcode.get(error.errno or 0, type(error).__name__)
