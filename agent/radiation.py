@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from failsafe.agent.course import Course, Courses, Instrument
 from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
+from failsafe.agent.plausibility import Doubt, Plausibility
 from failsafe.drivers.reading import (
     Alarm,
     Background,
@@ -69,15 +70,16 @@ _ADVICE: Final[dict[Health, str]] = {
     "UNKNOWN": "Its first background has not come yet: wait some seconds.",
     "STUCK": "Its counts stand still: screen by hand and call the technician.",
     "DISAGREE": "It alarms otherwise than its own rule says: screen by hand and call the technician.",
+    "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician restarts the service.",
     "UNCALIBRATED": "It counts otherwise than its tables expect: screen by hand and call the technician.",
 }
 
 _USUAL_BUDGET: Final = Budget()
+_NO_INSTRUMENT: Final = Instrument()
 
 
 def advice(health: Health) -> str:
     """What the officer does about a detector in this state; empty for OK."""
-_NO_INSTRUMENT: Final = Instrument()
     return _ADVICE[health]
 
 
@@ -92,20 +94,20 @@ class DetectorSettings:
             threshold and is what the portal's word is held against.
         kind: of the lane; says which of the booth's own tests run.
         budget: false alarms allowed to the booth's own tests in one occupancy.
+        instrument: what is told of it to whoever judges an alarm.
     """
 
     late_s: float = 7.5
     down_s: float = 15.0
-        instrument: what is told of it to whoever judges an alarm.
     channels: tuple[Channel, ...] = ("gamma",)
     nsigma: float | None = None
     kind: LaneKind = "vehicle"
     budget: Budget = _USUAL_BUDGET
+    instrument: Instrument = _NO_INSTRUMENT
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    instrument: Instrument = _NO_INSTRUMENT
     """The highest interval of one channel: counts of all panels summed, and panel by panel."""
 
     counts: int
@@ -175,11 +177,11 @@ class LaneMonitor:
         self._own = OwnTests(self.settings.kind, self.settings.budget)
         self._plausibility = Plausibility(self.settings.nsigma)
         self._alarm_times: deque[tuple[Channel, float]] = deque(maxlen=_STRIP_PLACES)
+        self._courses = Courses()
 
     # --- what comes in -------------------------------------------------------------------------------------------
 
     def receive(self, reading: Reading, now: float) -> None:
-        self._courses = Courses()
         """Take one reading that arrived at `now`; readings of documents are nobody's here and are passed over."""
         self.advance(now)
         self._plausibility.receive(reading)
@@ -207,13 +209,13 @@ class LaneMonitor:
                 self._take_nuclide(reading)
             case Dose():
                 pass  # a rate without occupancies clears nobody; hand-helds come with their own issue
+        self._courses.receive(reading, self._passages[-1].id if self._passages else None)
         self._doubt_if_unwell(now)
 
     def line(self, up: bool, now: float) -> None:
         """The port opened or was lost; after a loss nothing counts until a background has come again."""
         if not up:
             self._lose(now)
-        self._courses.receive(reading, self._passages[-1].id if self._passages else None)
         self._line_up = up
 
     def advance(self, now: float) -> None:
@@ -243,6 +245,7 @@ class LaneMonitor:
             return "UNKNOWN"
         if self._background_overdue(now):
             return "LATE"
+        return self._implausible() or ("OK" if self._own.calibrated else "UNCALIBRATED")
 
     def passages(self) -> tuple[Passage, ...]:
         """The passages of the last ten minutes in the order they began."""
@@ -252,16 +255,16 @@ class LaneMonitor:
         """The passage with this id, as long as it is kept."""
         return next((passage for passage in self._passages if passage.id == passage_id), None)
 
+    def course(self, passage_id: str) -> Course | None:
+        """What was counted in one of the last passages, interval by interval."""
+        return self._courses.course(passage_id)
+
     def background_cps(self, channel: Channel = "gamma") -> float | None:
         """The last background, all panels summed, in counts per second."""
         return self._backgrounds.get(channel)
 
     def threshold(self, interval_s: float = 0.2) -> float | None:
         """Counts in one interval of `interval_s` at which the portal's own gamma rule would alarm, for drawing only.
-
-    def course(self, passage_id: str) -> Course | None:
-        """What was counted in one of the last passages, interval by interval."""
-        return self._courses.course(passage_id)
 
         The portal compares one second with background + NSIGMA * sqrt(background) (recovered from captures, see
         docs); the line is that second's threshold, scaled to the interval.
@@ -320,12 +323,6 @@ class LaneMonitor:
         if self._background_at is None or self._open() is not None:
             return False
         ended_at = max((passage.ended_at or 0.0 for passage in self._passages), default=0.0)
-
-
-
-
-
-
         return now - max(self._background_at, ended_at) >= self.settings.down_s
 
     def _take_background(self, reading: Background, now: float) -> None:
@@ -447,7 +444,6 @@ def _channel_summaries(passage: Passage) -> Iterator[ChannelSummary]:
         peak = peaks.get(channel)
         if peak is None and channel not in passage.alarms:
             continue
-
         yield ChannelSummary(
             channel=channel,
             alarm=channel in passage.alarms,
