@@ -42,7 +42,7 @@ def alarms(
     for piece in iter(lambda: source.readline(_LONGEST), b""):
         number += ended
         ended = piece.endswith(b"\n")
-        stamp = tsa.stamp_of(piece) if stamped else None
+        stamp = tsa.stamp_of(piece, now) if stamped else None
         now = now if stamp is None else stamp
         for reading in decoder.receive(piece if stamp is None else tsa.strip_stamp(piece), now):
             yield from referee.take(reading, number)

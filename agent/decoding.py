@@ -51,7 +51,7 @@ def _chunks(source: IO[bytes], *, stamped: bool) -> Iterator[tuple[bytes, float]
         if not stamped:
             yield piece, now
             continue
-        stamp = tsa.stamp_of(piece)
+        stamp = tsa.stamp_of(piece, now)
         now = now if stamp is None else stamp
         yield (piece if stamp is None else tsa.strip_stamp(piece)), now
     yield b"", now + _LONG_AFTER_S  # what is half said stays half: let it time out

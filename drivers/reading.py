@@ -162,9 +162,12 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class SetUp(Unknown):
-    """What a device tells of its own setting, field by field; `nsigma` is the factor of its gamma alarm, where told."""
+    """What a device tells of its own setting, field by field; `nsigma` is the factor of its gamma alarm, where told.
 
-    fields: tuple[float, ...] = ()
+    A field that is no number (a mode's letter, a version) stands as its text.
+    """
+
+    fields: tuple[float | str, ...] = ()
     nsigma: float | None = None
 
 

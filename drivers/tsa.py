@@ -10,10 +10,11 @@ Habits of these portals:
 - `GX` ends the occupancy. `SP` measures the speed between two beams, several times a vehicle and often wildly.
 - `GH`, `GL`, `NH` come in place of a background that is too high or too low; `TT` is an open cabinet, `TC` a closed
   one.
-- Set-up is told in `SG1` to `SG3` and `SN1` to `SN3`; SG1 ends with NSIGMA, the factor of the gamma alarm.
+- Set-up is told in `SG1` to `SG3` and `SN1` to `SN3`, seldom: at a start, after a change. The fifth field of SG1 is
+  NSIGMA, the factor of the gamma alarm. Newer firmware adds letters and versions (`SG1,...,05.0,P`; `SG3,...,1.10.1`).
 - There are many more tags (AA, AM, AS, AX, NZ ...). They are counted and passed over.
 
-Sources: the vendor's simulator and daily-file reader; two captures of 1,499 and 1,510 scan lines.
+Sources: the vendor's simulator and daily-file reader; captures of 1,499 and 1,510 scan lines, and one of a whole day.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ _LINE: Final = re.compile(r"([A-Z][A-Z0-9]{1,3})((?:,[ -+\--~]*)*)", re.ASCII)
 _PANELS: Final = rf"(?:,{_COUNT}){{4}}"
 _MEASURED: Final = rf"(?:,{_NUMBER}){{4}}"
 _SETUP_TAGS: Final = frozenset({"SG1", "SG2", "SG3", "SN1", "SN2", "SN3"})
+# A number, a mode's letters, or a version. Two lines that ran together make none of these.
+_SETTING: Final = rf"(?:{_NUMBER}| *[A-Z]{{1,4}} *| *[0-9]+(?:\.[0-9]+){{2,3}} *)"
+_NSIGMA_FIELD: Final = 4
 _FAULTS: Final[Mapping[str, tuple[DeviceFault, Channel]]] = {
     "GH": ("HIGH_BG", "gamma"),
     "GL": ("LOW_BG", "gamma"),
@@ -70,8 +74,17 @@ _SCANS: Final = ("GS", "GA", "NS", "NA")
 _FIELDS: Final[Mapping[str, re.Pattern[str]]] = {
     **{tag: re.compile(_PANELS, re.ASCII) for tag in _SCANS},
     **{tag: re.compile(_MEASURED, re.ASCII) for tag in ("GB", "NB", "NB1", "SP")},
-    **{tag: re.compile(rf"(?:,{_NUMBER})*", re.ASCII) for tag in ("GX", *_FAULTS, "TT", "TC", *_SETUP_TAGS)},
+    **{tag: re.compile(rf"(?:,{_NUMBER})*", re.ASCII) for tag in ("GX", *_FAULTS, "TT", "TC")},
+    **{tag: re.compile(rf"(?:,{_SETTING})+", re.ASCII) for tag in _SETUP_TAGS},
+    "SG1": re.compile(rf"(?:,{_NUMBER}){{5}}(?:,{_SETTING})*", re.ASCII),
 }
+# The stamps of recorders: a time of day; seconds or milliseconds since 1970; anything that begins with a date.
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3])[-:]([0-5][0-9])[-:]([0-5][0-9](?:\.[0-9]{1,9})?)", re.ASCII)
+_SINCE_1970: Final = re.compile(r"([0-9]{10}|[0-9]{13})(?:\.[0-9]{1,9})?", re.ASCII)
+_DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", re.ASCII)
+_SPACED_ZONE: Final = re.compile(r" ([-+Z])", re.ASCII)
+_DAY_S: Final = 86_400.0
+
 # A good line behind a torn one: only tags whose loss would hide something are looked for.
 _TAIL: Final = re.compile(rf"(?:(?:GS|GA|NS|NA){_PANELS}|(?:GX|GH|GL|NH|TT|TC)(?:,{_NUMBER})+)\Z", re.ASCII)
 
@@ -88,7 +101,7 @@ class TsaDecoder:
 
     def __init__(self, gap_s: float = GAP_S) -> None:
         self._lines = Lines(gap_s=gap_s)
-        self.setup: dict[str, tuple[float, ...]] = {}
+        self.setup: dict[str, tuple[float | str, ...]] = {}
         self._occupied = False
         self._gamma_scans = 0
         self._burst_at = 0.0
@@ -98,8 +111,7 @@ class TsaDecoder:
     @property
     def nsigma(self) -> float | None:
         """The factor of the portal's own gamma alarm, once a set-up line has told it."""
-        fields = self.setup.get("SG1", ())
-        return fields[-1] if fields else None
+        return _nsigma("SG1", self.setup.get("SG1", ()))
 
     def receive(self, chunk: bytes, now: float) -> list[Reading]:
         """See `Decoder.receive`."""
@@ -126,7 +138,11 @@ class TsaDecoder:
                 yield Malformed(now, "no line of this device", lost)
             parsed = _parsed(tail[0]) if tail else None
         if parsed is not None:
-            yield from self._tagged(*parsed, now)
+            tag, rest = parsed
+            if tag in _SETUP_TAGS:
+                yield self._told_setup(tag, rest.split(",")[1:], now)
+            else:
+                yield from self._tagged(tag, tuple(float(field) for field in rest.split(",")[1:]), now)
 
     def _tagged(self, tag: str, fields: tuple[float, ...], now: float) -> Iterator[Reading]:
         if tag in _SCANS:
@@ -188,10 +204,11 @@ class TsaDecoder:
         speed = statistics.median(self._speeds_km_h) * _KM_H if self._speeds_km_h else None
         return Occupancy(now, "ended", speed)
 
+    def _told_setup(self, tag: str, fields: list[str], now: float) -> SetUp:
+        self.setup[tag] = told = tuple(_setting(field.strip()) for field in fields)
+        return SetUp(now, tag, told, _nsigma(tag, told))
+
     def _keep(self, tag: str, fields: tuple[float, ...], now: float) -> Reading:
-        if tag in _SETUP_TAGS:
-            self.setup[tag] = fields
-            return SetUp(now, tag, fields, fields[-1] if tag == "SG1" and fields else None)
         if tag == "SP" and self._occupied and len(self._speeds_km_h) < _KEEP_SPEEDS:
             self._speeds_km_h.append(fields[2])
         return Unknown(now, tag)
@@ -202,30 +219,59 @@ def strip_stamp(line: bytes) -> bytes:
     return line.rstrip(b"\r\n").rpartition(b",")[0] + b"\r\n"
 
 
-def stamp_of(line: bytes) -> float | None:
+def stamp_of(line: bytes, before: float = 0.0) -> float | None:
     """The recorder's time stamp in seconds since 1970, None where there is none.
 
-    It looks like `2016-06-01 15:03:44.163 -07`: a local time and the hours of its zone.
+    Recorders differ: `2016-06-01 15:03:44.163 -07` (hours of the zone), ISO 8601, seconds or milliseconds since 1970,
+    and `15-03-44.163`, the time of day alone, in seconds since the first midnight.
+
+    Args:
+        line: of a capture.
+        before: the stamp of the line before; a time of day that falls behind it by far is of the next day.
     """
-    stamp = line.rstrip(b"\r\n").rpartition(b",")[2].decode("ascii", "replace")
+    stamp = line.rstrip(b"\r\n").rpartition(b",")[2].decode("ascii", "replace").strip()
+    clock = _CLOCK.fullmatch(stamp)
+    if clock:
+        hours, minutes, seconds = (float(part) for part in clock.groups())
+        of_day = hours * 3600.0 + minutes * 60.0 + seconds
+        return of_day + max(before - of_day + _DAY_S / 2.0, 0.0) // _DAY_S * _DAY_S
+    since = _SINCE_1970.fullmatch(stamp)
+    if since:
+        return float(stamp) if len(since[1]) == 10 else float(stamp) / 1000.0
     try:
-        return datetime.datetime.strptime(f"{stamp}00", "%Y-%m-%d %H:%M:%S.%f %z").timestamp()
+        at = datetime.datetime.fromisoformat(_SPACED_ZONE.sub(r"\1", stamp)) if _DATED.match(stamp) else None
     except ValueError:
         return None
+    if at is None:
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=datetime.UTC)).timestamp()
 
 
-def _parsed(text: str) -> tuple[str, tuple[float, ...]] | None:
-    """Tag and fields of a whole line, no fields for tags that are not used; None where it is no line of this device."""
+def _nsigma(tag: str, fields: tuple[float | str, ...]) -> float | None:
+    """The factor of the gamma alarm in a set-up line; none where it cannot be one."""
+    if tag != "SG1" or len(fields) <= _NSIGMA_FIELD:
+        return None
+    told = fields[_NSIGMA_FIELD]
+    return told if isinstance(told, float) and told > 0.0 else None
+
+
+def _setting(field: str) -> float | str:
+    try:
+        return float(field)
+    except ValueError:
+        return field
+
+
+def _parsed(text: str) -> tuple[str, str] | None:
+    """Tag and what follows it, nothing for tags that are not used; None where it is no line of this device."""
     line = _LINE.fullmatch(text.lstrip(" \0"))
     if line is None:
         return None
     tag, rest = line.groups()
     if tag not in _FIELDS:
         # Nothing is known of its fields, but a good line at its end means that two lines ran together.
-        return None if _TAIL.search(text, 1) else (tag, ())
-    if not _FIELDS[tag].fullmatch(rest):
-        return None
-    return tag, tuple(float(field) for field in rest.split(",")[1:])
+        return None if _TAIL.search(text, 1) else (tag, "")
+    return (tag, rest) if _FIELDS[tag].fullmatch(rest) else None
 
 
 DRIVER: Final = Driver(

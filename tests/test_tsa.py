@@ -223,6 +223,36 @@ def test_an_alarm_line_behind_anything_is_an_alarm(garbage: bytes, line: bytes) 
     assert "alarm" in kinds(heard(garbage, line))
 
 
+# As a controller of newer firmware tells it.
+NEWER_SETUP = (
+    b"SG1,002000,000068,05,10,05.0,P\r\n",
+    b"SG2,1111,0.069,0.455,01,1010,A\r\n",
+    b"SG3,0.069,0.455,020,000,1.10.1\r\n",
+    b"SN1,000050,03,0004,1200,01,120\r\n",
+    b"SN2,0.504,5.040,0.504,5.040,PP\r\n",
+)
+
+
+def test_newer_firmware_tells_letters_and_versions_in_its_set_up() -> None:
+    first, *others = heard(*NEWER_SETUP)
+    assert first == SetUp(50.0, "SG1", (2000.0, 68.0, 5.0, 10.0, 5.0, "P"), 5.0)
+    assert [type(other) for other in others] == [SetUp] * 4
+    assert others[1] == SetUp(50.0, "SG3", (0.069, 0.455, 20.0, 0.0, "1.10.1"))
+
+
+@pytest.mark.parametrize(
+    "torn", [b"SG1,002000,000068,05,10\r\n", b"SG1,002000,000068,05,10,05.SG2,1111,0.069\r\n", b"SG1\r\n", b"SG2,\r\n"]
+)
+def test_a_torn_set_up_is_no_other_setting(torn: bytes) -> None:
+    (told,) = heard(torn)
+    assert isinstance(told, Malformed)
+
+
+def test_a_factor_of_nothing_is_none() -> None:
+    (told,) = heard(b"SG1,002000,000068,05,10,00.0,P\r\n")
+    assert isinstance(told, SetUp) and told.nsigma is None
+
+
 # --- captures ------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +262,36 @@ def test_a_stamp_is_taken_off_and_read() -> None:
     assert stamp_of(line) == pytest.approx(1464818700.584)
     assert stamp_of(GS) is None
     assert stamp_of(b"") is None
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("2016-06-01T22:05:00.584Z", 1464818700.584),
+        ("2016-06-01 15:05:00.584-07:00", 1464818700.584),
+        ("2016-06-01 22:05:00", 1464818700.0),
+        ("1464818700.584", 1464818700.584),
+        ("1464818700584", 1464818700.584),
+        ("03-35-15.175", 12915.175),
+        ("03:35:15", 12915.0),
+    ],
+)
+def test_recorders_write_their_stamps_in_several_ways(stamp: str, at: float) -> None:
+    line = f"GS,000079,000071,000096,000069,{stamp}\r\n".encode()
+    assert stamp_of(line) == pytest.approx(at, abs=1e-6)
+    assert strip_stamp(line) == GS
+
+
+@pytest.mark.parametrize("none", ["000069", "04.0", "P", "1.10.1", "2016-13-01 00:00:00", "25-00-00.000", ""])
+def test_a_field_of_the_line_is_no_stamp(none: str) -> None:
+    assert stamp_of(f"SG3,1,2,3,4,{none}\r\n".encode()) is None
+
+
+def test_a_time_of_day_goes_on_after_midnight() -> None:
+    assert stamp_of(b"GB,1,2,3,4,23-59-58.500") == 86398.5
+    assert stamp_of(b"GB,1,2,3,4,00-00-03.500", 86398.5) == 86403.5
+    assert stamp_of(b"GB,1,2,3,4,00-00-08.500", 2 * 86400.0 - 1.0) == 2 * 86400.0 + 8.5
+    assert stamp_of(b"GB,1,2,3,4,12-00-00.000", 43201.0) == 43200.0, "two lines of one moment may be told in turn"
 
 
 @pytest.mark.parametrize(
