@@ -263,14 +263,19 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def _readable(tree: Mapping[str, Any]) -> Readable:
-    lanes = tree.get("lanes")
+    lanes, portals = tree.get("lanes"), tree.get("portals")
     named = [one.get("name") for one in lanes if isinstance(one, Mapping)] if isinstance(lanes, list) else []
     return Readable(
         mirror=_mirror(tree.get("mirror", {})),
         lanes=_those_good(lanes, LaneTable),
         lane_names=tuple(name for name in named if isinstance(name, str)),
         readers=_those_good(tree.get("readers"), DeviceTable),
-        portals=_those_good(tree.get("portals"), PortalTable),
+        portals=_those_good(portals, PortalTable),
+        unplaced=[
+            number
+            for number, table in enumerate(portals if isinstance(portals, list) else ())
+            if isinstance(table, Mapping) and not {"port", "address"} & table.keys()
+        ],
     )
 
 

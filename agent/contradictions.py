@@ -35,6 +35,7 @@ class Readable:
     lane_names: tuple[str, ...]  # also of tables that cannot be read
     readers: Mapping[int, DeviceTable]
     portals: Mapping[int, PortalTable]
+    unplaced: Sequence[int] = ()  # portals that are said to be nowhere
 
     def devices(self) -> dict[KeyPath, DeviceTable]:
         """Readers and portals, by their place in the file."""
@@ -50,7 +51,8 @@ def contradictions(whole: Readable) -> Iterator[Found]:
     yield from _repeated("name", {("lanes", number): lane.name for number, lane in whole.lanes.items()})
     devices = whole.devices()
     yield from _repeated("name", {place: device.name for place, device in devices.items()})
-    yield from _repeated("port", {place: device.port for place, device in devices.items()})
+    yield from _repeated("port", {place: device.port for place, device in devices.items() if device.port})
+    yield from _misplaced(whole)
     for place, device in devices.items():
         yield from _unfit(place, device, whole.lane_names)
     yield from _wrongly_guarded(whole)
@@ -64,6 +66,28 @@ def _unfit(place: KeyPath, device: DeviceTable, lanes: Sequence[str]) -> Iterato
     yield from _wrongly_driven((*place, "driver"), device.driver, kind)
     if device.name in RESERVED:
         yield Found((*place, "name"), f"`{device.name}` is a part of the booth.", "Give the device another name.")
+
+
+def _misplaced(whole: Readable) -> Iterator[Found]:
+    """Portals that are nowhere, at two places, or at a place in the network that cannot be."""
+    for number in whole.unplaced:
+        advice = "Write `port` for a serial line, or `address` for a portal on the network."
+        yield Found(("portals", number, "port"), "is missing.", advice)
+    placed: dict[KeyPath, PortalTable] = {
+        ("portals", number): portal for number, portal in whole.portals.items() if portal.address
+    }
+    yield from _repeated("address", {place: portal.address for place, portal in placed.items()})
+    for place, portal in placed.items():
+        if portal.port:
+            yield Found((*place, "port"), "stands beside `address`.", "Keep the one that is the portal's.")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", portal.name):
+            what = f"`{portal.name}` cannot be the name of a relay's unit."
+            yield Found((*place, "name"), what, "Write it with letters, digits and dashes.")
+        try:
+            portal.peer()
+        except ValueError:
+            what = f"`{portal.address}` is no address of one device."
+            yield Found((*place, "address"), what, 'Write its own, such as "192.0.2.20:10001".')
 
 
 def _wrongly_driven(place: KeyPath, name: str, kind: str) -> Iterator[Found]:
@@ -134,12 +158,23 @@ def risks(configuration: Configuration) -> Iterator[Found]:
         what = "is longer than the notices stay fresh."
         yield Found(("link", "refresh_every_s"), what, "Take some minutes: 600.")
     yield from _of_lanes(configuration)
+    yield from _of_addresses(configuration)
     for kind, tables in (("readers", configuration.readers), ("portals", configuration.portals)):
         for number, device in enumerate(tables):
             if re.match(r"/dev/tty(USB|ACM)\d", device.port):
                 what = "may name another device after the next start."
                 advice = "Take a stable name: /dev/serial/by-id/..., or a udev symlink."
                 yield Found((kind, number, "port"), what, advice)
+
+
+def _of_addresses(configuration: Configuration) -> Iterator[Found]:
+    for number, portal in enumerate(configuration.portals):
+        if not portal.address:
+            continue
+        for key in ("baud", "byte_size", "parity", "stop_bits"):
+            if getattr(portal, key) is not None:
+                advice = "Set it at the converter that has the portal's serial line, and take it out here."
+                yield Found(("portals", number, key), "means nothing over the network.", advice)
 
 
 def _of_lanes(configuration: Configuration) -> Iterator[Found]:

@@ -5,6 +5,8 @@ docs/configuration.md explains each key.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from failsafe.agent.alarm_tables import BUDGETS
 from failsafe.agent.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
 from failsafe.drivers.driver import LineSettings
+from failsafe.drivers.relayed import SCHEME
 from failsafe.sync.records import BOOTH_ID, FEED_ID
 
 # `\Z`, since `$` lets a line end pass, and one in an id would reach file names and sealed envelopes.
@@ -46,6 +49,14 @@ Address = Annotated[
         description='Write "https://", the host and the port, such as "https://desk.example:8643", or leave it empty.',
     ),
 ]
+PeerAddress = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(\d[\d.]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}\Z",
+        description='Write address and port in digits, such as "192.0.2.20:10001": no name is looked up.',
+    ),
+]
+Port = Annotated[str, msgspec.Meta(min_length=1)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 # The tables of the own tests were drawn up for these budgets; what lies beyond would be guessed.
@@ -82,11 +93,15 @@ class HqTable(_Table, frozen=True, kw_only=True):
 
 
 class FoldersTable(_Table, frozen=True, kw_only=True):
-    """`[folders]`: `keys` empty means the folder systemd gives in CREDENTIALS_DIRECTORY."""
+    """`[folders]`: `keys` empty means the folder systemd gives in CREDENTIALS_DIRECTORY.
+
+    In `lines` each relay of a portal's line has a folder of the portal's name, with its socket.
+    """
 
     state: str = "/var/lib/failsafe"
     spool: str = "/var/spool/failsafe"
     keys: str = ""
+    lines: str = "/run/failsafe-line"
 
 
 class PageTable(_Table, frozen=True, kw_only=True):
@@ -148,11 +163,16 @@ class DeviceTable(_Table, frozen=True, kw_only=True):
     name: Word
     lane: Word
     driver: Word
-    port: Annotated[str, msgspec.Meta(min_length=1)]
+    port: Port
     baud: Annotated[int, msgspec.Meta(ge=300, le=4_000_000)] | None = None
     byte_size: Literal[7, 8] | None = None
     parity: Literal["N", "E", "O"] | None = None
     stop_bits: Literal[1, 2] | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the device is, as the file has it."""
+        return self.port
 
     def line(self, usual: LineSettings) -> LineSettings:
         """The line's settings: what the file says, else the driver's."""
@@ -167,10 +187,30 @@ class DeviceTable(_Table, frozen=True, kw_only=True):
 class PortalTable(DeviceTable, frozen=True, kw_only=True):
     """`[[portals]]`: a radiation detector, of any kind of lane.
 
-    `nsigma` is the factor of a portal's gamma alarm, for one that does not tell it itself.
+    It has a serial `port`, or speaks over TCP at `address`. `nsigma` is the factor of a portal's gamma alarm, for one
+    that does not tell it itself.
     """
 
+    port: Port = ""
+    address: PeerAddress = ""
     nsigma: Annotated[float, msgspec.Meta(ge=2, le=20)] | None = None
+
+    @property
+    def place(self) -> str:
+        """Its serial port, or its address in the network."""
+        return self.address or self.port
+
+    def peer(self) -> tuple[str, int]:
+        """Host, as the system writes it, and port of `address`.
+
+        Raises:
+            ValueError: it is no address, or not one device's.
+        """
+        digits, _, port = self.address.rpartition(":")
+        host = ip_address(digits.strip("[]"))
+        if host.is_multicast or host.is_unspecified or not 0 < int(port) < 65536:
+            raise ValueError("not one device's")
+        return str(host), int(port)
 
 
 class Configuration(_Table, frozen=True, kw_only=True):
@@ -186,3 +226,13 @@ class Configuration(_Table, frozen=True, kw_only=True):
     link: LinkTable = LinkTable()
     readers: tuple[DeviceTable, ...] = ()
     portals: tuple[PortalTable, ...] = ()
+
+    def socket_of(self, portal: PortalTable) -> Path:
+        """Where the relay of a portal on the network is reached."""
+        return Path(self.folders.lines) / portal.name / "line.sock"
+
+    def port_of(self, device: DeviceTable) -> str:
+        """What the core opens for a device: its serial port, or its relay's socket."""
+        if isinstance(device, PortalTable) and device.address:
+            return f"{SCHEME}{self.socket_of(device)}"
+        return device.port

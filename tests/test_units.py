@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections import defaultdict
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from failsafe.agent import keys
 from failsafe.agent.cli import failsafe
 from failsafe.agent.config import CoreTable, FoldersTable, LinkTable, PageTable
+from failsafe.agent.demo.house import program as find_program
 from failsafe.hq.cli import DEFAULT_HOME
 from failsafe.hq.server import DEFAULT_CCC_PORT, DEFAULT_PORT
 from tests.conftest import PROJECT
@@ -22,8 +24,9 @@ from tests.conftest import PROJECT
 UNITS = PROJECT / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
 # The most that `systemd-analyze security` may find exposed, of 10.
-EXPOSURE = {"failsafe-core": 0.5, "failsafe-link": 1.0, "failsafe-hq": 2.0}
+EXPOSURE = {"failsafe-core": 0.5, "failsafe-link": 1.0, "failsafe-line@": 0.9, "failsafe-hq": 2.0}
 LINK_MAY_NOT = {"/var/lib/failsafe", "/run/failsafe", "/etc/failsafe/keys", "/etc/failsafe/credentials"}
+RELAY_MAY_NOT = {*LINK_MAY_NOT, "/var/lib/failsafe-link", "/var/spool/failsafe"}
 
 
 def settings(name: str) -> dict[str, list[str]]:
@@ -155,6 +158,57 @@ def test_the_link_sees_nothing_of_the_core():
     assert hidden == LINK_MAY_NOT
     assert settings("failsafe-link.service")["PrivateDevices"] == ["yes"]
     assert not settings("failsafe-link.service")["DeviceAllow"]
+
+
+def test_a_relay_has_neither_keys_nor_devices_nor_anything_of_core_and_link():
+    found = settings("failsafe-line@.service")
+    hidden = {path.removeprefix("-") for path in words("failsafe-line@.service", "InaccessiblePaths")}
+    assert hidden == RELAY_MAY_NOT
+    assert not [
+        key for key in found if "Credential" in key or key in ("DeviceAllow", "ReadWritePaths", "StateDirectory")
+    ]
+    assert found["PrivateDevices"] == ["yes"]
+
+
+def test_a_relay_may_call_nobody_until_it_is_told_whom():
+    found = settings("failsafe-line@.service")
+    assert (found["IPAddressDeny"], found["SocketBindDeny"]) == (["any"], ["any"])
+    assert "IPAddressAllow" not in found
+
+
+def test_a_relays_socket_lies_where_the_core_looks_for_it():
+    found = settings("failsafe-line@.service")
+    assert [f"/run/{folder}" for folder in found["RuntimeDirectory"]] == [f"{FoldersTable().lines}/%i"]
+    assert found["RuntimeDirectoryMode"] == ["0750"]
+    assert found["ExecStart"] == ["/opt/failsafe/bin/failsafe line %i"]
+
+
+def test_only_the_core_is_let_into_the_relays_group():
+    made = (UNITS / "sysusers.d" / "failsafe.conf").read_text("utf-8")
+    members = re.findall(rf"^m (\S+)\s+{settings('failsafe-line@.service')['Group'][0]}$", made, flags=re.MULTILINE)
+    assert members == settings("failsafe-core.service")["User"]
+
+
+def test_install_writes_the_one_address_a_relay_may_call(tmp_path):
+    configuration = tmp_path / "booth.toml"
+    configuration.write_text(
+        """
+        booth = {id = "ZZ-TEST-01", country = "ZZ", crossing_point = "Invented Gate"}
+        lanes = [{name = "1"}]
+        portals = [{name = "portal-1", lane = "1", driver = "tsa", address = "[2001:0db8::20]:10001"}]
+        """
+    )
+    program = tmp_path / "failsafe"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(find_program("failsafe"))} "$@" --config {configuration}\n')
+    program.chmod(0o755)
+    environment = {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "FAILSAFE": str(program)}
+    subprocess.run([UNITS / "install", "line", "portal-1"], env=environment, check=True)
+    drop_in = tmp_path / "etc/systemd/system/failsafe-line@portal-1.service.d/address.conf"
+    applied = [line for line in drop_in.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    assert applied == ["[Service]", "IPAddressAllow=2001:db8::20"]
+    done = subprocess.run([UNITS / "install", "line", "portal-2"], env=environment, capture_output=True, text=True)
+    assert done.returncode != 0 and "portal-1" in done.stderr
+    assert not drop_in.parent.with_name("failsafe-line@portal-2.service.d").exists()
 
 
 def test_every_user_and_group_of_a_unit_is_made():
