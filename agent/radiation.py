@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from failsafe.agent.background import Known, Measured, far
 from failsafe.agent.course import Course, Courses, Instrument
 from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
-from failsafe.agent.plausibility import Doubt, Plausibility
+from failsafe.agent.plausibility import Doubt, Plausibility, SetUpLines
+from failsafe.agent.remembered import Quantity, Remembered
 from failsafe.drivers.reading import (
     Alarm,
     Background,
@@ -70,7 +72,7 @@ _ADVICE: Final[dict[Health, str]] = {
     "UNKNOWN": "Its first background has not come yet: wait some seconds.",
     "STUCK": "Its counts stand still: screen by hand and call the technician.",
     "DISAGREE": "It alarms otherwise than its own rule says: screen by hand and call the technician.",
-    "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician restarts the service.",
+    "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician accepts them or puts them back.",
     "UNCALIBRATED": "It counts otherwise than its tables expect: screen by hand and call the technician.",
 }
 
@@ -178,6 +180,8 @@ class LaneMonitor:
         self._plausibility = Plausibility(self.settings.nsigma)
         self._alarm_times: deque[tuple[Channel, float]] = deque(maxlen=_STRIP_PLACES)
         self._courses = Courses()
+        self.references: dict[Quantity, Measured] = {}
+        self._neutron: Known | None = None  # as last held, or as remembered: it outlives a lost line
 
     # --- what comes in -------------------------------------------------------------------------------------------
 
@@ -245,7 +249,7 @@ class LaneMonitor:
             return "UNKNOWN"
         if self._background_overdue(now):
             return "LATE"
-        return self._implausible() or ("OK" if self._own.calibrated else "UNCALIBRATED")
+        return self._off_reference() or self._implausible() or ("OK" if self._own.calibrated else "UNCALIBRATED")
 
     def passages(self) -> tuple[Passage, ...]:
         """The passages of the last ten minutes in the order they began."""
@@ -315,6 +319,43 @@ class LaneMonitor:
             ),
             nuclides=passage.nuclides,
         )
+
+    # --- what is kept over a restart -----------------------------------------------------------------------------
+
+    def remembered(self, detector: str) -> Remembered:
+        """What this detector has taught; `detector` says what it is, see `remembered.learnt_with`."""
+        accepted, told = self._plausibility.setup
+        return Remembered(
+            detector=detector,
+            accepted=accepted,
+            told=told,
+            nsigma=self._plausibility.nsigma,
+            excesses=tuple((window, contrast, course) for window, contrast, course in self._own.excesses),
+            neutron=self._own.background("neutron") or self._neutron,
+            references=dict(self.references),
+        )
+
+    def recall(self, memory: Remembered) -> None:
+        """What was remembered before a restart: for comparison, and never in place of fresh readings."""
+        self._plausibility.recall(memory.accepted, memory.told, memory.nsigma)
+        self._own.recall(memory.excesses, memory.neutron)
+        self._neutron = memory.neutron
+        self.references = {**memory.references, **self.references}
+
+    def accept_setup(self) -> tuple[SetUpLines, SetUpLines]:
+        """Take the set-up last told as the right one: the changed lines as they were, and as they are."""
+        were = self._plausibility.accept_setup()
+        told = self._plausibility.setup[1]
+        return were, {tag: told[tag] for tag in were}
+
+    @property
+    def setup(self) -> tuple[SetUpLines, SetUpLines]:
+        """The set-up lines that are accepted, and those last told."""
+        return self._plausibility.setup
+
+    def background(self, channel: Channel) -> Known | None:
+        """What is held of a channel's background, panel by panel."""
+        return self._own.background(channel)
 
     # --- inside --------------------------------------------------------------------------------------------------
 
@@ -406,6 +447,16 @@ class LaneMonitor:
         if passage is not None and passage.monitored:
             self._keep(replace(passage, monitored=False, health=health))
 
+    def _off_reference(self) -> Literal["HIGH_BG", "LOW_BG"] | None:
+        """Whether a background is far from the one that a technician measured."""
+        channels: tuple[Channel, ...] = ("gamma", "neutron")
+        for channel in channels:
+            reference, held = self.references.get(channel), self._own.background(channel)
+            state = far(channel, held, reference) if reference is not None and held is not None else None
+            if state is not None:
+                return state
+        return None
+
     def _implausible(self) -> Doubt | None:
         return next((doubt for doubt in _DOUBTS_BY_WEIGHT if doubt in self._plausibility.doubts), None)
 
@@ -424,6 +475,7 @@ class LaneMonitor:
         self._end(now, "LINK_DOWN")
         self._backgrounds.clear()
         self._background_at = None
+        self._neutron = self._own.background("neutron") or self._neutron
         self._own.forget()
         # Device faults stay: only the device itself says that its cabinet is closed again.
 

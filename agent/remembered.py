@@ -22,7 +22,11 @@ _Setup = Annotated[dict[str, tuple[float | str, ...]], msgspec.Meta(max_length=6
 
 
 class Forgotten(Exception):
-    """What was remembered is of no use; the text says why, in a few words."""
+    """What was remembered is of no use; `why` says it in a few words."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
