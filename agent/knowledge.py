@@ -22,6 +22,7 @@ from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.matching import PersonFinding, match
+from failsafe.agent.n42_record import Draft
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
@@ -264,6 +265,10 @@ class Knowledge:
                 ledger.log_search(search)
 
         return self.recorder.submit(write).wait(COMMIT_WAIT_S)
+
+    def attach(self, draft: Draft) -> None:
+        """Record what was counted in an alert's passage, behind the alert itself."""
+        self.recorder.submit(lambda ledger: ledger.append(draft.measurement()))
 
     def record_health(self, change: Change) -> None:
         """Write down that a part changed its state."""

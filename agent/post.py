@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from failsafe.agent import alerts, fusion
+from failsafe.agent.attachments import Attachments, Due
 from failsafe.agent.crossing import Changes, Lane, LaneSettings
 from failsafe.agent.fusion import AlertCall, Findings, MirrorState, Verdict
 from failsafe.agent.matching import PersonFinding
+from failsafe.agent.n42_record import Draft, Recorded
 from failsafe.agent.page.view import (
     AlertView,
     CandidateView,
@@ -65,6 +68,10 @@ class Surroundings(Protocol):
 
     def record(self, raised: Sequence[Alert], search: SearchLine) -> bool:
         """Commit; False if that did not succeed in the time a verdict may wait. It is then tried again by itself."""
+        ...
+
+    def attach(self, draft: Draft) -> None:
+        """Record what was counted in an alert's passage; nobody waits for it."""
         ...
 
     def shift(self) -> str:
@@ -138,6 +145,7 @@ class Post:
         self._shown: _Record | None = None
         self._history: list[tuple[_Record, str]] = []
         self._alarms_told: dict[str, frozenset[str]] = {}
+        self._attachments = Attachments()
 
     # --- what comes in -------------------------------------------------------------------------------------------
 
@@ -175,6 +183,10 @@ class Post:
         self._follow(self.lane.close(now), now)
         self._shown = None
 
+    def finish(self, now: float) -> None:
+        """The booth stops: what was counted so far is written down."""
+        self._attach(now, stopping=True)
+
     def judge_again(self, now: float) -> None:
         """The notices or the ledger changed: what is open is judged again, with what is known now."""
         current = self.lane.current
@@ -188,6 +200,7 @@ class Post:
 
     def _advance(self, now: float) -> None:
         self._follow(self.lane.advance(now, self._passages(), self.health(now)), now)
+        self._attach(now)
 
     def _follow(self, changes: Changes, now: float) -> None:
         for crossing_id in changes.rejudge:
@@ -221,7 +234,7 @@ class Post:
             return
         raised = self._compose(record, verdict, calls, now)
         recorded = self._around.record(raised, self._search_line(verdict))
-        self._mark(record, calls, raised)
+        self._mark(record, calls, raised, now)
         if not recorded:
             verdict = fusion.judge(self._findings(record, recording=False))
         self._issue(record, verdict, recorded, raised, arrived_at)
@@ -279,13 +292,40 @@ class Post:
             raised.append(alerts.compose(self._around.new_id(), call, verdict.word, known, around, follows))
         return raised
 
-    def _mark(self, record: _Record, calls: Sequence[AlertCall], raised: Sequence[Alert]) -> None:
+    def _mark(self, record: _Record, calls: Sequence[AlertCall], raised: Sequence[Alert], now: float) -> None:
         """What has gone to the ledger is not raised again; before that, a fault of ours must not make it count."""
         for call, alert in zip(calls, raised, strict=True):
             record.raised[self._key(record, call)] = record.last_alert = alert.id
             record.alerts.append(AlertView(id=alert.id, kind=alert.kind, urgency=alert.urgency, at=alert.at.wall))
             if call.kind == "radiation_alarm":
                 self._alarms_told |= {passage.id: frozenset(passage.alarms) for passage in record.passages}
+            if call.kind in ("radiation_alarm", "person_and_radiation"):
+                self._attachments.raised(alert.id, record.passages, now)
+
+    def _attach(self, now: float, *, stopping: bool = False) -> None:
+        for due in self._attachments.due(self._passage, now, stopping=stopping):
+            for monitor in self.monitors.values():
+                self._write_down(monitor, due, now)
+
+    def _write_down(self, monitor: LaneMonitor, due: Due, now: float) -> None:
+        course, passage = monitor.course(due.passage.id), due.passage
+        if course is None:
+            return
+        around = self._around.circumstances(self.name)
+        health = monitor.health(now) if passage.ended_at is None and passage.monitored else passage.health
+        recorded = Recorded(
+            id=self._around.new_id(),
+            detector=monitor.detector,
+            instrument=monitor.settings.instrument,
+            course=course,
+            own=passage.own,
+            health=health,
+            advice=advice(health),
+            wall_less_monotonic_s=datetime.fromisoformat(around.at.wall).timestamp() - around.at.monotonic_s,
+            portal=monitor.settings.kind != "static",
+            ends=due.ends,
+        )
+        self._around.attach(Draft(recorded, around.at, around.place, due.alerts, monitor.summary(now, passage)))
 
     def _issue(
         self, record: _Record, verdict: Verdict, recorded: bool, raised: Sequence[Alert], arrived_at: float | None
@@ -328,6 +368,9 @@ class Post:
 
     def _passages(self) -> list[Passage]:
         return [passage for monitor in self.monitors.values() for passage in monitor.passages()]
+
+    def _passage(self, passage_id: str) -> Passage | None:
+        return next((passage for passage in self._passages() if passage.id == passage_id), None)
 
     def _summary(self, record: _Record, now: float) -> RadiationSummary | None:
         """The alarming passage's detector if there is one, else the last passage's, else the lane's first detector."""

@@ -13,6 +13,7 @@ from failsafe.agent.alerts import Circumstances
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.fusion import HINT_ONLY, WAIT_FOR_PORTAL, MirrorState
 from failsafe.agent.matching import PersonFinding, match
+from failsafe.agent.n42_record import Draft
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import LaneMonitor
 from failsafe.agent.screening import Shelf
@@ -54,6 +55,7 @@ class Shift:
     writes: bool = True
     recorded: list[Alert] = field(default_factory=list)
     searches: list[SearchLine] = field(default_factory=list)
+    attached: list[Draft] = field(default_factory=list)
     issued: list[Issued] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -82,6 +84,9 @@ class Shift:
         self.recorded += raised  # a failed write is kept and tried again by the booth: nothing is raised twice
         self.searches.append(search)
         return self.writes
+
+    def attach(self, draft: Draft) -> None:
+        self.attached.append(draft)
 
     def shift(self) -> str:
         return "night"
