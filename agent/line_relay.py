@@ -78,6 +78,14 @@ def run(settings: Settings) -> None:
     asyncio.run(_run(settings))
 
 
+def drop_in(name: str, host: str) -> str:
+    """The drop-in of systemd by which the portal's relay may call this address, and no other."""
+    return (
+        f"# Made by `failsafe line {name} --drop-in`; make it anew when the portal's address changes.\n"
+        f"[Service]\nIPAddressAllow={host}\n"
+    )
+
+
 async def _run(settings: Settings) -> None:
     relay = Relay(settings)
     service = Service()
