@@ -60,6 +60,7 @@ SPEAKERS: Final = (
     "drivers/driver.py",
     "drivers/elyctis.py",
     "drivers/line.py",
+    "drivers/relayed.py",
     "hq/channels.py",
     "hq/notify.py",
     "hq/ccc/app.py",
