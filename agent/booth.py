@@ -28,6 +28,7 @@ from failsafe.agent import bulletin, control, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
+from failsafe.agent.course import Instrument
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.findings import Findings
 from failsafe.agent.health import HealthBook
@@ -191,6 +192,8 @@ class Booth:
                 self._confess(error)
             self._alive_at = monotonic()
             self._turns += 1
+        for post in self._posts.values():
+            post.finish(monotonic())
         self._knowledge.release()
 
     def _confess(self, error: Exception) -> None:
@@ -514,6 +517,7 @@ def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
         nsigma=nsigma,
         kind=lane.kind,
         budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron),
+        instrument=Instrument(device.driver.name, device.driver.makes, _version()),
     )
 
 
