@@ -74,7 +74,7 @@ MEDICINES: Final = {
     "F-18": Medicine("Fluorine-18", "PET scan", 0.0762, 400, 1.94, published_d=1),
     "I-131": Medicine("Iodine-131", "Treatment or scan of the thyroid", 8.025, 7400, 1.0, 80, published_d=95),
     "I-123": Medicine("Iodine-123", "Scan of the thyroid, the brain or the heart", 0.5508, 400, 0.83, published_d=3),
-    "Tl-201": Medicine("Thallium-201", "Scan of the heart", 3.043, 150, 1.0, 10, published_d=51),
+    "Tl-201": Medicine("Thallium-201", "Scan of the heart", 3.043, 150, 1.0, 10, published_d=61),
     "Ga-67": Medicine("Gallium-67", "Search for an inflammation or a tumour", 3.262, 400, 0.77, 25, published_d=30),
     "Ga-68": Medicine("Gallium-68", "PET scan", 0.0470, 200, 1.78),
     "In-111": Medicine("Indium-111", "Search for an inflammation or a tumour", 2.805, 200, 1.85, published_d=17),

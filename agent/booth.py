@@ -28,7 +28,6 @@ from failsafe.agent import bulletin, control, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
-from failsafe.agent.course import Instrument
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.findings import Findings
 from failsafe.agent.health import HealthBook
@@ -40,6 +39,7 @@ from failsafe.agent.page.view import (
     DetectorView,
     EntryRefused,
     FindingOrder,
+    FindingRefused,
     ManualEntry,
     SecondView,
     Told,
@@ -58,7 +58,7 @@ from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import Heartbeat, Want
+from failsafe.sync.records import Heartbeat, PersonAsRead, Want
 from failsafe.sync.service import Service, inherited
 
 TICK_S: Final = 0.25
@@ -192,8 +192,6 @@ class Booth:
                 self._confess(error)
             self._alive_at = monotonic()
             self._turns += 1
-        for post in self._posts.values():
-            post.finish(monotonic())
         self._knowledge.release()
 
     def _confess(self, error: Exception) -> None:
@@ -365,9 +363,20 @@ class Booth:
         Raises:
             FindingRefused: it is not recorded.
         """
-        finding = self._findings.record(order)
+        finding = self._findings.record(order, self._traveller(order) if order.attach else None)
         self._tray.hurry()
         return finding
+
+    def _traveller(self, order: FindingOrder) -> PersonAsRead | None:
+        """Whom an officer attaches to an alert; None once the lane has forgotten them."""
+        try:
+            found = self._ask(lambda now: self._posts[order.lane].person(order.crossing or ""))
+        except EntryRefused:
+            raise FindingRefused(
+                "The booth has not answered yet.", "Send it again: it will be recorded once.", booth=True
+            ) from None
+        assert found is None or isinstance(found, PersonAsRead)
+        return found
 
     def told(self, alerts: Sequence[str]) -> Told:
         """How far these alerts have come, and what was found about them.
@@ -517,7 +526,6 @@ def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
         nsigma=nsigma,
         kind=lane.kind,
         budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron),
-        instrument=Instrument(device.driver.name, device.driver.makes, _version()),
     )
 
 

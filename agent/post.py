@@ -33,7 +33,7 @@ from failsafe.agent.passages import passage_view
 from failsafe.agent.radiation import Health, LaneMonitor, Passage, advice
 from failsafe.agent.traveller import Presented
 from failsafe.drivers.reading import Reading
-from failsafe.sync.records import Alert, FeedState, Notice, RadiationSummary, SearchLine
+from failsafe.sync.records import Alert, FeedState, Notice, PersonAsRead, RadiationSummary, SearchLine
 
 HISTORY: Final = 12
 _NO_FINDING: Final = PersonFinding(grade="none", candidates=(), listed=())
@@ -381,6 +381,13 @@ class Post:
                     return monitor.summary(now, passage)
         return next((monitor.summary(now) for monitor in self.monitors.values()), None)
 
+    def person(self, crossing: str) -> PersonAsRead | None:
+        """The traveller of a crossing as read, for as long as the lane remembers the crossing or shows it."""
+        record = self._records.get(crossing)
+        if record is None and self._shown is not None and self._shown.crossing == crossing:
+            record = self._shown
+        return record.presented.person if record is not None and record.presented is not None else None
+
     # --- what is shown -------------------------------------------------------------------------------------------
 
     def view(self, now: float) -> LaneView:
@@ -419,6 +426,7 @@ class Post:
             detectors=tuple(self._detector_health(monitor, now) for monitor in self.monitors.values()),
             passages=self._passage_views(record, now),
             alerts=tuple(record.alerts),
+            attachable=_nobody_named(record),
         )
 
     def _detector_health(self, monitor: LaneMonitor, now: float) -> DetectorHealth:
@@ -454,6 +462,12 @@ class Post:
             strip=monitor.strip(now),
             neutron=monitor.strip(now, "neutron"),
         )
+
+
+def _nobody_named(record: _Record) -> bool:
+    """Whether the alerts carry no identity though the traveller is known: second line may attach it."""
+    known = record.crossing is not None and record.presented is not None and record.presented.person is not None
+    return known and bool(record.alerts) and all(alert.kind == "radiation_alarm" for alert in record.alerts)
 
 
 def _must_be_seen(record: _Record | None) -> bool:

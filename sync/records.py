@@ -404,7 +404,8 @@ class Finding(Record, frozen=True, kw_only=True, tag_field="record", tag="findin
     """What the second line found out about a crossing that had raised alerts; a correction is a further finding.
 
     `crossing` is the alerts' (None for a radiation alarm that no traveller's document stands beside), `text` is the
-    officer's own words, 1 to `FINDING_LENGTH` characters; `shift` is the name the search log has.
+    officer's own words, at most `FINDING_LENGTH` characters, and empty only beside a category; `shift` is the name
+    the search log has.
 
     Of radiation: `category` is what kind it was taken for, with `nuclide` and `days_since` the procedure where it is
     medical; `plausible` is what the booth told the officer of that explanation, and decides nothing. `person` is the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from failsafe.sync.records import (
     FINDING_LENGTH,
     Alert,
     ChainEntry,
+    ChannelSummary,
     Finding,
     HealthChange,
     Moment,
+    PersonAsRead,
     Place,
+    RadiationSummary,
     encode,
 )
 
@@ -245,6 +249,121 @@ def test_the_page_is_told_what_is_at_headquarters_and_what_waits(booth: Booth) -
     ]
     assert [one.text for one in booth.findings.told([first.id]).findings] == [TEXT]
     assert booth.findings.told([unknown.id]).findings == ()
+
+
+# --- what kind of radiation ---------------------------------------------------------------------------------------
+
+
+def seen(*channels: ChannelSummary) -> RadiationSummary:
+    return RadiationSummary(detector="portal-1", health="OK", channels=channels)
+
+
+GAMMA = ChannelSummary(channel="gamma", alarm=True, peak=400.0, interval_s=0.2)
+NEUTRONS = ChannelSummary(channel="neutron", alarm=True, peak=9.0, interval_s=1.0)
+
+
+def test_a_category_goes_with_the_finding_and_needs_no_text(booth: Booth) -> None:
+    booth.raises(alert(1))
+    booth.findings.record(order(2, alert(1), text=" ", category="norm"))
+    (found,) = booth.kept()
+    assert (found.category, found.text, found.plausible) == ("norm", "", None)
+    (told,) = booth.findings.told([alert(1).id]).findings
+    assert (told.category, told.attached) == ("norm", False)
+
+
+@pytest.mark.parametrize(
+    ("channels", "days", "says"),
+    [
+        ((GAMMA,), 2.0, "plausible"),
+        ((GAMMA,), 40.0, "implausible"),
+        ((GAMMA, NEUTRONS), 2.0, "implausible"),
+        ((GAMMA,), None, None),
+    ],
+)
+def test_the_booth_says_whether_a_medical_explanation_fits(
+    booth: Booth, channels: tuple[ChannelSummary, ...], days: float | None, says: str | None
+) -> None:
+    alarm = msgspec.structs.replace(alert(1), radiation=seen(*channels))
+    booth.raises(alarm)
+    wanted = order(2, alarm, category="medical", nuclide="Tc-99m", days_since=days)
+    booth.findings.record(wanted)
+    booth.findings.record(wanted)  # once more: the same
+    (found,) = booth.kept()
+    assert (found.nuclide, found.days_since, found.plausible) == ("Tc-99m", days, says)
+    assert [one.plausible for one in booth.findings.told([alarm.id]).findings] == [says]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"nuclide": "Tc-99m"}, "substance"),
+        ({"category": "norm", "nuclide": "Tc-99m"}, "substance"),
+        ({"category": "medical", "nuclide": "U-235"}, "substance"),
+        ({"category": "medical", "days_since": -1.0}, "days"),
+        ({"category": "medical", "days_since": float("nan")}, "days"),
+        ({"category": "medical", "days_since": 1e9}, "days"),
+    ],
+)
+def test_an_explanation_that_cannot_be_meant_is_refused(booth: Booth, change: dict[str, object], words: str) -> None:
+    booth.raises(alert(1))
+    assert words in str(refused(booth, order(2, alert(1), **change)))
+
+
+def test_a_kind_of_radiation_belongs_to_an_alert_about_radiation(booth: Booth) -> None:
+    hit = msgspec.structs.replace(alert(1), kind="notice_hit")
+    booth.raises(hit)
+    assert "no alert is about radiation" in str(refused(booth, order(2, hit, category="norm")))
+
+
+# --- whose it was -------------------------------------------------------------------------------------------------
+
+PERSON = PersonAsRead(
+    source="zone", surname="ZQXWVUT", given="NOBODY", document_number="QX7654321", zone=("P<ZZZZQXWVUT",)
+)
+
+
+def test_an_identity_is_written_down_only_by_the_act(booth: Booth) -> None:
+    """Neither in the ledger nor in clear in any file: before the act not at all, and after it sealed."""
+    booth.raises(alert(1))
+    booth.findings.record(order(2, alert(1)), PERSON)  # a finding without the act takes nobody along
+    assert [one.person for one in booth.kept()] == [None]
+    booth.findings.record(order(3, alert(1), text="Asked by the CCC.", attach=True), PERSON)
+    found = booth.kept()[-1]
+    assert (found.person, found.text, found.alerts) == (PERSON, "Asked by the CCC.", (alert(1).id,))
+    assert [one.attached for one in booth.findings.told([alert(1).id]).findings] == [False, True]
+    with booth.open_ledger() as ledger:
+        assert isinstance(body := ledger.entry(alert(1).id), ChainEntry) and body.body == alert(1)
+    files = list(booth.path.parent.iterdir())
+    assert files and not [one.name for one in files if re.search(rb"ZQXWVUT|QX7654321", one.read_bytes())]
+
+
+def test_the_same_act_again_is_recorded_once_though_the_lane_has_forgotten(booth: Booth) -> None:
+    booth.raises(alert(1))
+    act = order(2, alert(1), attach=True)
+    assert booth.findings.record(act, PERSON) == booth.findings.record(act, None)
+    assert len(booth.kept()) == 1
+    with pytest.raises(FindingRefused, match="taken"):
+        booth.findings.record(msgspec.structs.replace(act, attach=False))
+
+
+def test_the_act_needs_a_reason_and_a_traveller_who_is_known(booth: Booth) -> None:
+    booth.raises(alert(1))
+    with pytest.raises(FindingRefused, match="reason"):
+        booth.findings.record(order(2, alert(1), text=" ", category="norm", attach=True), PERSON)
+    gone = refused(booth, order(2, alert(1), attach=True))
+    assert "does not know this traveller" in str(gone) and "Telephone" in gone.advice
+
+
+def test_an_alert_that_names_its_traveller_takes_no_other(booth: Booth) -> None:
+    hit = msgspec.structs.replace(alert(1), kind="person_and_radiation")
+    booth.raises(hit)
+    with pytest.raises(FindingRefused, match="name their traveller already"):
+        booth.findings.record(order(2, hit, attach=True), PERSON)
+    booth.raises(alert(3))
+    booth.findings.record(order(4, alert(3), attach=True), PERSON)
+    with pytest.raises(FindingRefused, match="attached already"):
+        booth.findings.record(order(5, alert(3), attach=True), PERSON)
+    assert len(booth.kept()) == 1
 
 
 # --- what older booths wrote -------------------------------------------------------------------------------------
