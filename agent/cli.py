@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys, technician
+from failsafe.agent import config, decoding, keys, scanning, technician
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -405,6 +405,7 @@ def _print_lines(answers: Iterable[Answer]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 
+failsafe.add_command(scanning.scan)
 failsafe.add_command(technician.watch)
 failsafe.add_command(technician.record)
 failsafe.add_command(technician.replay)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import termios
 import threading
 import time
@@ -247,11 +248,14 @@ _NO_PORT_ADVICE: Final = "Correct `port` in the configuration: it names somethin
 def _opened(port: str, settings: LineSettings) -> _Port:
     if is_relayed(port):
         return RelayedPort(port, READ_WAIT_S, WRITE_WAIT_S)
+    # A pseudo-terminal has neither parity nor seven bits. The C library lets that pass once and refuses it (EINVAL)
+    # when a second program sets the same again: a simulated device could not be listened to twice.
+    is_pseudo = os.path.realpath(port).startswith("/dev/pts/")
     return serial.serial_for_url(
         port,
         baudrate=settings.baud,
-        bytesize=settings.byte_size,
-        parity=settings.parity,
+        bytesize=8 if is_pseudo else settings.byte_size,
+        parity="N" if is_pseudo else settings.parity,
         stopbits=settings.stop_bits,
         timeout=READ_WAIT_S,
         write_timeout=WRITE_WAIT_S,

@@ -392,6 +392,16 @@ def test_every_built_in_driver_opens_a_terminal_with_its_own_settings(driver: Dr
     listener.line.stop()
 
 
+@pytest.mark.parametrize("driver", [tsa.DRIVER, find("radeye")], ids=["8O1", "7E2"])
+def test_a_simulated_device_can_be_listened_to_again(driver: Driver, pty: Pty) -> None:
+    """The C library refuses to set a terminal to a parity that it does not have, from the second time on."""
+    for _ in range(3):
+        listener = Listener(str(pty.link), driver)
+        listener.line.start()
+        assert listener.state().state == "OK"
+        listener.line.stop()
+
+
 def test_an_unknown_driver_names_those_there_are() -> None:
     with pytest.raises(KeyError, match=r"bgeigie, cute, elyctis, .*, radpro, tsa"):
         find("cutte")
