@@ -96,12 +96,23 @@ class BackgroundBook:
         if cut and self._fine:
             return  # the same mean comes with its decimals too
         self._fine |= self._whole and not cut
-        means = [cps + _CUT_OFF if cut and cps else cps for cps in panels_cps]
+        # A panel of zero beside others has no tube; where all are zero each may have lost its decimals.
+        means = [cps + _CUT_OFF if cut and (cps or not any(panels_cps)) else cps for cps in panels_cps]
         kept, self._kept = self._kept, None
         if kept is not None and not self._seconds and _agree(kept, means):
             seconds = min(kept.counted_s, _KEPT_AT_MOST_S)
             self._counts, self._seconds = [cps * seconds for cps in kept.panels_cps], seconds
         self._add([cps * PERIOD_S for cps in means], PERIOD_S)
+
+    def told_together(self, cps: float) -> None:
+        """The device told the mean of all panels in one figure, with its decimals; they share it as they were told."""
+        if not self._counts:
+            return
+        held = sum(self._counts)
+        shares = [counts / held if held else 1.0 / len(self._counts) for counts in self._counts]
+        if not self._fine:  # what was told without decimals is worth nothing beside it
+            self._fine, self._counts = True, []
+        self._add([share * cps * PERIOD_S for share in shares], PERIOD_S)
 
     def counted(self, panels: Sequence[int], seconds: float) -> None:
         """A quiet occupancy counted this; only where bodies hide nothing."""

@@ -122,12 +122,17 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """The detector's view of one passage began or ended; `speed_m_s` where the device measures it."""
+    """The detector's view of one passage began or ended.
+
+    At the end `speed_m_s` where the device measures it, and `neutron_cps`, the neutron background of all panels
+    together, where the device tells it there.
+    """
 
     kind: ClassVar[str] = "occupancy"
     at: float
     phase: OccupancyPhase
     speed_m_s: float | None = None
+    neutron_cps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

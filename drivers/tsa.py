@@ -7,7 +7,9 @@ Habits of these portals:
   every 5 s in counts per second. Occupied, they send none.
 - Occupied, they send gamma every 0.2 s (`GS`, or `GA` where the portal alarms) and neutrons every second (`NS`, `NA`).
   The first six gamma scans come at once: they look back over the second before.
-- `GX` ends the occupancy. `SP` measures the speed between two beams, several times a vehicle and often wildly.
+- `GX` ends the occupancy; its second field is the neutron background of all panels in thousandths of a count per
+  second, which is all there is where `NB` is cut down to zeros. `SP` measures the speed between two beams, several
+  times a vehicle and often wildly.
 - `GH`, `GL`, `NH` come in place of a background that is too high or too low; `TT` is an open cabinet, `TC` a closed
   one.
 - Set-up is told in `SG1` to `SG3` and `SN1` to `SN3`, seldom: at a start, after a change. The fifth field of SG1 is
@@ -150,7 +152,7 @@ class TsaDecoder:
         elif tag in ("GB", "NB", "NB1"):
             yield from self._background("gamma" if tag == "GB" else "neutron", fields, now)
         elif tag == "GX" and self._occupied:
-            yield self._end(now)
+            yield self._end(fields, now)
         elif tag in _FAULTS:
             fault, channel = _FAULTS[tag]
             self._fault_at[fault, channel] = now
@@ -199,10 +201,11 @@ class TsaDecoder:
         self._gamma_scans = 0
         self._speeds_km_h = []
 
-    def _end(self, now: float) -> Occupancy:
+    def _end(self, fields: tuple[float, ...], now: float) -> Occupancy:
         self._occupied = False
         speed = statistics.median(self._speeds_km_h) * _KM_H if self._speeds_km_h else None
-        return Occupancy(now, "ended", speed)
+        neutron_cps = fields[1] / 1000.0 if len(fields) > 1 and fields[1] > 0.0 else None
+        return Occupancy(now, "ended", speed, neutron_cps)
 
     def _told_setup(self, tag: str, fields: list[str], now: float) -> SetUp:
         self.setup[tag] = told = tuple(_setting(field.strip()) for field in fields)

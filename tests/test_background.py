@@ -62,3 +62,27 @@ def test_quiet_occupancies_mend_what_was_cut_off():
     held = book.known
     book.counted((1, 2, 3), 1.0)  # of another detector, as it seems
     assert book.known == held
+
+
+def test_a_mean_cut_down_to_zeros_is_held_rather_too_high_until_it_comes_with_its_decimals():
+    """A portal told `NB` of zeros for a day and counted 2.6 neutrons a second: held as zero, everything alarms."""
+    book = BackgroundBook(NEUTRON_MEMORY_S, whole=True)
+    for _ in range(100):
+        book.told((0.0, 0.0, 0.0, 0.0))
+    assert book.known.cps == pytest.approx(2.8)
+    book.told_together(2.4)
+    assert book.known.panels_cps == pytest.approx((0.6, 0.6, 0.6, 0.6))
+    assert book.known.counted_s == 20.0
+    book.told((0.0, 0.0, 0.0, 0.0))
+    assert book.known.cps == pytest.approx(2.4)
+
+
+def test_panels_share_what_is_told_of_all_as_they_were_told():
+    book = BackgroundBook(NEUTRON_MEMORY_S, whole=True)
+    book.told_together(2.0)
+    assert book.known is None, "of how many panels nobody knows"
+    book.told((3.3, 0.0, 1.1, 0.0))
+    book.told_together(8.8)
+    assert book.known.panels_cps == pytest.approx(
+        ((3.3 * 20 + 6.6 * 5) / 25, 0.0, (1.1 * 20 + 2.2 * 5) / 25, 0.0), rel=0.02
+    )

@@ -245,6 +245,39 @@ def test_a_lane_teaches_within_bounds():
     assert lessons.calibrated
 
 
+def test_thresholds_wait_higher_until_the_lane_has_taught():
+    lessons = Lessons()
+    assert lessons.applied((8.0, 5.0, 4.3), (-1.5, 3.0, 1.9)) == pytest.approx([8.0, 7.5, 5.3])
+    random = np.random.default_rng(8)
+    for _ in range(REMEMBERS):  # an upper quartile as far off as in simulation
+        lessons.learn((-1.5, 3.0 + random.normal(0, 0.49), 1.9 + random.normal(0, 0.58)), (-1.5, 3.0, 1.9))
+    assert lessons.applied((8.0, 5.0, 4.3), (-1.5, 3.0, 1.9)) == pytest.approx([8.0, 5.0, 4.3], abs=0.45)
+
+
+def test_a_lane_whose_shares_lie_farther_apart_alarms_higher():
+    """One vehicle hides its engine's panel, the next one none: that is no source."""
+    lessons, random = Lessons(), np.random.default_rng(9)
+    for _ in range(REMEMBERS):
+        lessons.learn((-1.5, 4.0 + random.normal(0, 1.3), 1.9 + random.normal(0, 0.58)), (-1.5, 3.0, 1.9))
+    window, contrast, _ = lessons.applied((8.0, 5.0, 4.3), (-1.5, 3.0, 1.9))
+    assert window == 8.0 and 8.0 < contrast <= 10.0
+    for _ in range(REMEMBERS):
+        lessons.learn((-1.5, 4.0 + random.normal(0, 50.0), 1.9), (-1.5, 3.0, 1.9))
+    assert lessons.applied((8.0, 5.0, 4.3), (-1.5, 3.0, 1.9))[1] <= 10.0, "it follows within bounds"
+
+
+@pytest.mark.parametrize(("loud", "taught"), [("contrast", True), ("window", False)])
+def test_what_contrast_alone_flags_still_teaches(loud, taught):
+    """A lane on which contrast alarms at nothing would never be taught otherwise; a real source teaches nothing."""
+    tests = OwnTests()
+    told(tests)
+    panels = (100, 20, 50, 30) if loud == "contrast" else (150, 150, 150, 150)
+    for _ in range(TAUGHT_AFTER):
+        found = passes(tests, [(50, 50, 50, 50)] * 40 + [panels] * 5 + [(50, 50, 50, 50)] * 15)
+        assert loud in {alarm.test for alarm in found}
+    assert tests._lessons.taught is taught
+
+
 def test_an_occupancy_that_alarmed_teaches_nothing():
     counts, _ = some(SHADOWED, TAUGHT_AFTER)
     tests = OwnTests()

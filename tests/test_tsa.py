@@ -59,7 +59,7 @@ def test_the_first_scan_begins_an_occupancy_and_gx_ends_it() -> None:
         Occupancy(50.0, "began"),
         Scan(50.0, "neutron", (3, 0, 2, 0), 1.0),
         Scan(49.0, "gamma", (79, 71, 96, 69), 0.2),
-        Occupancy(50.0, "ended"),
+        Occupancy(50.0, "ended", neutron_cps=6.383),
     ]
 
 
@@ -94,12 +94,21 @@ def test_a_neutron_scan_among_the_look_back_does_not_shift_it() -> None:
 def test_the_speed_is_the_median_of_those_measured() -> None:
     speeds = [b"SP,0.1221,05.584,009.00,000000\r\n", b"SP,0.0001,99.999,160.93,000000\r\n"]
     *_, ended = heard(GS, speeds[0], speeds[1], speeds[0], GX)
-    assert ended == Occupancy(50.0, "ended", pytest.approx(2.5))
+    assert isinstance(ended, Occupancy) and ended.speed_m_s == pytest.approx(2.5)
 
 
 def test_the_speed_of_one_vehicle_is_not_the_next_ones() -> None:
     *_, ended = heard(GS, b"SP,0.1221,05.584,009.00,000000\r\n", GX, GS, GX)
-    assert ended == Occupancy(50.0, "ended", None)
+    assert isinstance(ended, Occupancy) and ended.speed_m_s is None
+
+
+@pytest.mark.parametrize(
+    ("end", "cps"),
+    [(b"GX,000594,002391,000000,000000", 2.391), (b"GX,000001,000000,000000,000000", None), (b"GX", None)],
+)
+def test_the_end_tells_the_neutron_background_with_its_decimals(end: bytes, cps: float | None) -> None:
+    *_, ended = heard(GS, end + b"\r\n")
+    assert isinstance(ended, Occupancy) and ended.neutron_cps == cps
 
 
 def test_an_end_without_a_beginning_is_only_counted() -> None:
