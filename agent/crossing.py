@@ -15,7 +15,8 @@ Whose is a passage? Nobody at the lane says, so time does, in this order:
    people who went through first.
 
 On a lane whose `order` is known, only 1 and 2 or only 2 and 3 are tried; on a lane with `shared` off (people on foot)
-a passage answers for one crossing only, the first by these rules.
+a passage answers for one crossing only, the first by these rules. On a *measured* lane, a device on a desk, there is
+nothing to guess: a passage is measured for one crossing and names it, and one that names none is an alarm.
 
 Only a passage of one's own clears. An alarm reaches further, since a wrong STOP is repaired in a minute: also to the
 crossing that is open when it comes though it has had its passage, to one opened soon after a passage that is spent,
@@ -25,6 +26,7 @@ at once. None of this depends on the order in which the news arrive.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -47,6 +49,7 @@ class LaneSettings:
         detector: False on a lane declared to have none; each change of it is a record that headquarters sees.
         order: what comes first on this lane, where the building forces it.
         shared: one passage may carry several travellers (vehicles).
+        measured: passages name their crossings (a device on a desk).
         before_s: how long after the end of a passage a document may still claim it.
         after_s: how long after a document its passage may begin; then it is not monitored.
         closes_after_s: a crossing without any news closes after this; at least `after_s`.
@@ -56,6 +59,7 @@ class LaneSettings:
     detector: bool = True
     order: Literal["either", "document first", "portal first"] = "either"
     shared: bool = True
+    measured: bool = False
     before_s: float = 20.0
     after_s: float = 60.0
     closes_after_s: float = 120.0
@@ -211,20 +215,35 @@ class Lane:
         ties = {crossing.id: _Ties() for crossing in self._crossings}
         passages = sorted(self._passages, key=lambda passage: (passage.began_at, passage.id))
         for passage, following in zip_longest(passages, passages[1:]):
-            own: list[Crossing] = []
-            near: list[Crossing] = []
-            self._tie_earlier(passage, ties, own, near)
-            spent = bool(own)
-            own += [crossing for crossing in self._crossings if _opened_during(crossing, passage)]
-            (near if spent else own).extend(self._later(passage, following))
-            if not self.settings.shared:
-                near += own[1:]
-                del own[1:]
+            own, near = self._measured(passage) if self.settings.measured else self._guess(passage, following, ties)
             for crossing in own:
                 ties[crossing.id].own.append(passage)
             for crossing in near:
                 ties[crossing.id].near.append(passage)
         return ties
+
+    def _measured(self, passage: Passage) -> tuple[list[Crossing], list[Crossing]]:
+        """Whom it was measured for; an alarm in between reaches who is there, and who comes soon after it."""
+        if passage.crossing:
+            return [crossing for crossing in self._crossings if crossing.id == passage.crossing], []
+        until = math.inf if passage.ended_at is None else passage.ended_at + self.settings.before_s
+        there = [crossing for crossing in self._crossings if crossing.opened_at <= until]
+        return [], [crossing for crossing in there if _open_at(crossing, passage.began_at)]
+
+    def _guess(
+        self, passage: Passage, following: Passage | None, ties: dict[str, _Ties]
+    ) -> tuple[list[Crossing], list[Crossing]]:
+        """Whom it answers for, and whom its alarm reaches, by the rules of time."""
+        own: list[Crossing] = []
+        near: list[Crossing] = []
+        self._tie_earlier(passage, ties, own, near)
+        spent = bool(own)
+        own += [crossing for crossing in self._crossings if _opened_during(crossing, passage)]
+        (near if spent else own).extend(self._later(passage, following))
+        if not self.settings.shared:
+            near += own[1:]
+            del own[1:]
+        return own, near
 
     def _tie_earlier(self, passage: Passage, ties: dict[str, _Ties], own: list[Crossing], near: list[Crossing]) -> None:
         """Rule 1; the open crossing that has had its passage still hears of an alarm."""

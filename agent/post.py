@@ -152,6 +152,9 @@ class Post:
     def present(self, presented: Presented, now: float, arrived_at: float | None = None) -> str:
         """A document was read or an entry typed; returns the id of the crossing it belongs to."""
         crossing, changes = self.lane.present(self._around.new_id(), now, presented.token)
+        for monitor in self.monitors.values():
+            monitor.presented(crossing.id, now)
+        self._advance(now)  # a device on the desk may have seen the traveller come
         record = self._records.setdefault(crossing.id, _Record(crossing.id))
         if presented.person is not None or record.presented is None:
             record.presented = presented

@@ -58,7 +58,7 @@ _STRIP_PLACES: Final = 1024
 _KEEP_PASSAGES: Final = 200
 _KEEP_NUCLIDES: Final = 8
 _MOST: Final = 1e6
-_FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
+FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
 _DOUBTS_BY_WEIGHT: Final[tuple[Doubt, ...]] = ("STUCK", "DISAGREE", "CONFIG_CHANGED")
 
 _ADVICE: Final[dict[Health, str]] = {
@@ -69,7 +69,7 @@ _ADVICE: Final[dict[Health, str]] = {
     "LOW_BG": "Its background is low: a panel may be shielded or have failed; call the technician.",
     "TAMPER": "Its cabinet is open: send somebody to look at the portal.",
     "DEVICE": "It reports a fault of its own: call the technician.",
-    "UNKNOWN": "Its first background has not come yet: wait some seconds.",
+    "UNKNOWN": "Its background is not known yet: wait some seconds, with a device on the desk some minutes.",
     "STUCK": "Its counts stand still: screen by hand and call the technician.",
     "DISAGREE": "It alarms otherwise than its own rule says: screen by hand and call the technician.",
     "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician accepts them or puts them back.",
@@ -95,6 +95,7 @@ class DetectorSettings:
         nsigma: the portal's own alarm factor where it is configured; else its set-up lines tell it. It draws the
             threshold and is what the portal's word is held against.
         kind: of the lane; says which of the booth's own tests run.
+        measuring_s: how long a device on a desk measures each traveller.
         budget: false alarms allowed to the booth's own tests in one occupancy.
         instrument: what is told of it to whoever judges an alarm.
     """
@@ -105,6 +106,7 @@ class DetectorSettings:
     nsigma: float | None = None
     kind: LaneKind = "vehicle"
     budget: Budget = _USUAL_BUDGET
+    measuring_s: float = 10.0
     instrument: Instrument = _NO_INSTRUMENT
 
 
@@ -124,7 +126,7 @@ class Passage:
     `ended_at` None: somebody is in the detector now. `alarms` are the channels on which the device or a test of the
     booth alarmed: `told` are the device's own, `own` the booth's, the first of each test. `nuclides` are what the
     device recognised, in its own words. `monitored` turns false, for good, with the first doubt about the detector
-    while the passage lasted.
+    while the passage lasted. `crossing` is set where the passage was measured for one, on a desk.
     """
 
     id: str
@@ -138,6 +140,7 @@ class Passage:
     told: frozenset[Channel] = frozenset()
     own: tuple[OwnAlarm, ...] = ()
     nuclides: tuple[str, ...] = ()
+    crossing: str = ""
 
     @property
     def quiet(self) -> bool:
@@ -212,9 +215,12 @@ class LaneMonitor:
             case Identification():
                 self._take_nuclide(reading)
             case Dose():
-                pass  # a rate without occupancies clears nobody; hand-helds come with their own issue
+                pass  # without occupancies nothing clears a lane that is passed; a desk has `StaticMonitor`
         self._courses.receive(reading, self._passages[-1].id if self._passages else None)
         self._doubt_if_unwell(now)
+
+    def presented(self, crossing: str, now: float) -> None:
+        """A traveller's document came: nothing to a portal, which sees by itself who passes."""
 
     def line(self, up: bool, now: float) -> None:
         """The port opened or was lost; after a loss nothing counts until a background has come again."""
@@ -240,7 +246,7 @@ class LaneMonitor:
         silence_s = now - self._heard_at
         if silence_s >= self.settings.down_s:
             return "LINK_DOWN"
-        for fault in _FAULTS_BY_WEIGHT:
+        for fault in FAULTS_BY_WEIGHT:
             if fault in self._faults:
                 return fault
         if silence_s >= self.settings.late_s:
@@ -353,6 +359,11 @@ class LaneMonitor:
         """The set-up lines that are accepted, and those last told."""
         return self._plausibility.setup
 
+    @property
+    def faults(self) -> frozenset[DeviceFault]:
+        """What the device itself reports of itself."""
+        return frozenset(self._faults)
+
     def background(self, channel: Channel) -> Known | None:
         """What is held of a channel's background, panel by panel."""
         return self._own.background(channel)
@@ -374,14 +385,17 @@ class LaneMonitor:
             self._end(reading.at, "DEVICE")
 
     def _take_scan(self, reading: Scan) -> None:
-        counts = sum(reading.counts)
-        self._strips[reading.channel].append(_Interval(reading.at, counts, reading.interval_s))
+        peak = Peak(sum(reading.counts), reading.interval_s, reading.counts)
+        self._add_to_strip(reading.channel, reading.at, peak)
         passage = self._open() or self._begin(reading.at)
         peaks = dict(passage.peaks)
         held = peaks.get(reading.channel)
-        if held is None or counts > held.counts:
-            peaks[reading.channel] = Peak(counts, reading.interval_s, reading.counts)
+        if held is None or peak.counts > held.counts:
+            peaks[reading.channel] = peak
             self._keep(replace(passage, peaks=tuple(peaks.items())))
+
+    def _add_to_strip(self, channel: Channel, at: float, seen: Peak) -> None:
+        self._strips[channel].append(_Interval(at, seen.counts, seen.interval_s))
 
     def _take_alarm(self, reading: Alarm) -> None:
         passage = self._alarmed(reading.channel, reading.at)
@@ -451,7 +465,7 @@ class LaneMonitor:
         """Whether a background is far from the one that a technician measured."""
         channels: tuple[Channel, ...] = ("gamma", "neutron")
         for channel in channels:
-            reference, held = self.references.get(channel), self._own.background(channel)
+            reference, held = self.references.get(channel), self.background(channel)
             state = far(channel, held, reference) if reference is not None and held is not None else None
             if state is not None:
                 return state
