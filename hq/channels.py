@@ -26,7 +26,7 @@ import msgspec
 from failsafe.hq import telling
 from failsafe.hq.outbox import Channel, Letter
 from failsafe.hq.programme import MailTable, Programme, ProgrammeFault, WebhookTable
-from failsafe.sync.records import Alert, Moment, Place, encode
+from failsafe.sync.records import Alert, Measurement, Moment, Place, encode
 from failsafe.sync.seal import signing_public
 
 _KEY_LENGTH: Final = 32
@@ -167,8 +167,8 @@ class Mail:
         missing = [address for address in self._table.recipients if address not in letter.told]
         if not missing:
             return Outcome()
-        alert = msgspec.json.decode(letter.body, type=Alert)
-        message = telling.mail(alert, letter.received_at, self._correspondence)
+        told = msgspec.json.decode(letter.body, type=Alert | Measurement)
+        message = telling.mail(told, letter.received_at, self._correspondence)
         context = _trust(self._programme, self._table.ca_file)
         session = self._session(context)
         watch = _Watch(session, self._patience.total_s)

@@ -23,8 +23,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from failsafe.hq import duty
-from failsafe.hq.ccc.view import AlertLine, ListView
+from failsafe.hq import duty, measured
+from failsafe.hq.ccc.view import AlertLine, ListView, MeasurementFile
 from failsafe.hq.desk_list import alert_lines, list_view
 from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk_tables import DeskFault, Watch, reading
@@ -242,6 +242,15 @@ class Desk:
         """
         with reading(self._engine) as connection:
             yield from alert_lines(connection, limit=limit, search=search)
+
+    def measurement(self, number: int) -> MeasurementFile | None:
+        """The document of a measurement by its number in the list; None where there is none to be read.
+
+        Raises:
+            DeskFault: the database refuses.
+        """
+        with reading(self._engine) as connection:
+            return measured.document(connection, number)
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, or_, select, tuple_
 
-from failsafe.hq import duty, outbox
+from failsafe.hq import duty, measured, outbox
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, ListView
 from failsafe.hq.desk_tables import ENTRIES, FAULTS, FINDINGS, HEARTBEATS
 from failsafe.hq.tables import Booth
@@ -98,6 +98,7 @@ def _found_to_hold(word: str) -> ColumnElement[bool]:
 def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine, ...]:
     told = outbox.tellings(connection, [row.id for row in rows])
     found = _findings(connection, rows)
+    counted = measured.lines(connection, rows)
     seen = duty.acknowledged(connection, [row.number for row in rows if row.urgent])
     lines = []
     for row in rows:
@@ -113,6 +114,7 @@ def _alert_lines(connection: Connection, rows: Sequence[Any]) -> tuple[AlertLine
                     tellings=told.get(row.id, ()),
                     acknowledged=seen.get(row.number),
                     findings=tuple(found.get((row.booth, row.id), ())),
+                    measurements=tuple(counted.get((row.booth, row.id), ())),
                 )
             )
     return tuple(lines)

@@ -1,9 +1,10 @@
 """The desk's tables, and the database they lie in.
 
-`entries` has every alert, finding and health change that was receipted, each with its receipt; `findings` which of its
-booth's alerts a finding speaks of; `forks` what came under a taken id with other content; `heartbeats` each booth's
-last; `faults` what a booth's heartbeats gave away. The database is not the register's: an import of a million notices
-holds the register's file for long, and alerts do not wait for it.
+`entries` has every alert, finding, measurement and health change that was receipted, each with its receipt; `findings`
+which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs; `forks` what came under
+a taken id with other content; `heartbeats` each booth's last; `faults` what a booth's heartbeats gave away. The
+database is not the register's: an import of a million notices holds the register's file for long, and alerts do not
+wait for it.
 """
 
 from __future__ import annotations
@@ -75,6 +76,14 @@ FINDINGS: Final = Table(
     Column("booth", String(32), primary_key=True),
     Column("alert", String(36), primary_key=True),  # it may come after its finding, by a stick for instance
     Column("finding", String(36), primary_key=True),
+)
+MEASUREMENTS: Final = Table(
+    "measurements",
+    SCHEMA,
+    Column("booth", String(32), primary_key=True),
+    Column("alert", String(36), primary_key=True),
+    Column("measurement", String(36), primary_key=True),
+    Column("outline", LargeBinary, nullable=False),  # the record without its document
 )
 FORKS: Final = Table(
     "forks",

@@ -1,4 +1,5 @@
-"""What the CBRNE programme is to be told: a row for each alert and channel, written in the alert's own transaction.
+"""What the CBRNE programme is to be told: a row for each alert, or measurement, and channel, written in the
+transaction that stores it.
 
 Kept before sent: the row is committed with the alert, each try is counted before it is made, and a row is done only
 when the other side has taken it. What a crash leaves half-way is sent again under the same id (hq/telling.py). A row
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, get_args
 
+import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
@@ -37,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from failsafe.hq.ccc.view import Telling
 from failsafe.hq.tables import SCHEMA
-from failsafe.sync.records import Alert, ChainEntry, Urgency, encode
+from failsafe.sync.records import Alert, ChainEntry, Measurement, Urgency, encode
 
 Channel = Literal["webhook", "e-mail"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
@@ -94,25 +96,27 @@ def enqueue(connection: Connection, entry: ChainEntry, received_at: str) -> None
 
     Args:
         connection: inside the transaction that stores the alert.
-        entry: of the booth's chain; a change of health is never told.
+        entry: of the booth's chain; a change of health is never told, of a measurement that it is here.
         received_at: when headquarters took it, UTC, ISO 8601 with Z.
     """
-    alert = entry.body
-    if not isinstance(alert, Alert) or not (alert.kind == "exercise" or concerns_cbrne(alert)):
+    told = entry.body
+    if isinstance(told, Measurement):
+        told = msgspec.structs.replace(told, document=b"")  # it is fetched at headquarters
+    elif not isinstance(told, Alert) or not (told.kind == "exercise" or concerns_cbrne(told)):
         return
-    body = encode(alert)
+    body, urgency = encode(told), told.urgency if isinstance(told, Alert) else "routine"
     rows = [
-        {"alert_id": alert.id, "channel": channel, "urgency": alert.urgency, "body": body, "received_at": received_at}
-        for channel in _channels_for(connection, alert)
+        {"alert_id": told.id, "channel": channel, "urgency": urgency, "body": body, "received_at": received_at}
+        for channel in _channels_for(connection, told)
     ]
     untried = {"tries": 0, "tried_at": "", "trouble": "", "told": "", "sent_at": None}
     if rows:
         connection.execute(_insert_once(connection), [{**row, **untried} for row in rows])
 
 
-def _channels_for(connection: Connection, alert: Alert) -> Sequence[str]:
+def _channels_for(connection: Connection, told: Alert | Measurement) -> Sequence[str]:
     declared = _declared(connection)
-    if alert.kind == "exercise":
+    if isinstance(told, Alert) and told.kind == "exercise":
         return [channel for channel, exercises in declared.items() if exercises]
     return list(declared) or CHANNELS
 

@@ -29,6 +29,7 @@ from failsafe.sync.records import (
     ChannelSummary,
     MatchedDocument,
     MatchedNotice,
+    Measurement,
     PersonAsRead,
     RadiationSummary,
 )
@@ -122,8 +123,8 @@ class Correspondence:
         return self.sender.rpartition("@")[2]
 
 
-def mail(alert: Alert, received_at: str, correspondence: Correspondence) -> bytes:
-    """The whole message, lines ended by CR LF, every byte below 128.
+def mail(alert: Alert | Measurement, received_at: str, correspondence: Correspondence) -> bytes:
+    """The whole message, lines ended by CR LF, every byte below 128; of a measurement, that headquarters has it.
 
     The subject names no person: it is shown on lock screens and written into mail servers' logs.
     """
@@ -135,12 +136,17 @@ def mail(alert: Alert, received_at: str, correspondence: Correspondence) -> byte
         message["Date"] = format_datetime(date)
     message["Message-ID"] = f"<{public_id(alert.id)}@{correspondence.domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["X-Failsafe-Alert"] = public_id(alert.id)
-    message["X-Failsafe-Kind"] = alert.kind
-    message["X-Failsafe-Urgency"] = alert.urgency
-    if alert.kind == "exercise":
-        message["X-Failsafe-Exercise"] = "yes"
-    message.set_content("\n".join(text(alert, received_at)) + "\n", cte="quoted-printable")
+    if isinstance(alert, Measurement):
+        lines = measurement_text(alert, received_at)
+        message["X-Failsafe-Kind"] = "measurement"
+    else:
+        lines = text(alert, received_at)
+        message["X-Failsafe-Alert"] = public_id(alert.id)
+        message["X-Failsafe-Kind"] = alert.kind
+        message["X-Failsafe-Urgency"] = alert.urgency
+        if alert.kind == "exercise":
+            message["X-Failsafe-Exercise"] = "yes"
+    message.set_content("\n".join(lines) + "\n", cte="quoted-printable")
     return message.as_bytes()
 
 
@@ -151,7 +157,11 @@ def _moment(written: str) -> dt.datetime | None:
         return None
 
 
-def _subject(alert: Alert) -> str:
+def _subject(alert: Alert | Measurement) -> str:
+    if isinstance(alert, Measurement):
+        return f"[CBRNE] Measurement, {clean(alert.place.crossing_point)} ({clean(alert.place.country)})"[
+            :_SUBJECT_LENGTH
+        ]
     mark = f"{EXERCISE}: " if alert.kind == "exercise" else ""
     urgent = "URGENT, " if alert.urgency == "urgent" else ""
     where = f"{clean(alert.place.crossing_point)} ({clean(alert.place.country)})"
@@ -176,13 +186,24 @@ def text(alert: Alert, received_at: str) -> Iterator[str]:
     yield from _section("References", _references(alert))
 
 
+def measurement_text(measurement: Measurement, received_at: str) -> Iterator[str]:
+    """That a measurement has come, line by line; the document itself stays at headquarters."""
+    yield "What the detector counted in the passage of an alert is at headquarters."
+    yield "It is a document of ANSI N42.42-2011; the command centre's list offers it under the alert."
+    yield from _section("Where", _where(measurement))
+    yield from _section("When", _when(measurement, received_at))
+    yield from _section("Radiation", _radiation(measurement.radiation))
+    alerts = [f"Alert: {public_id(alert)}" for alert in measurement.alerts]
+    yield from _section("References", [*alerts, f"Measurement: {public_id(measurement.id)}, {measurement.size} bytes"])
+
+
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield ""
     yield title
     yield from (f"  {clean(line)}" for line in lines)
 
 
-def _where(alert: Alert) -> Iterator[str]:
+def _where(alert: Alert | Measurement) -> Iterator[str]:
     place = alert.place
     yield f"Country: {place.country}"
     yield f"Crossing point: {place.crossing_point}"
@@ -193,7 +214,7 @@ def _where(alert: Alert) -> Iterator[str]:
     yield f"Booth: {place.booth}" + (f", lane {place.lane}" if place.lane else "")
 
 
-def _when(alert: Alert, received_at: str) -> Iterator[str]:
+def _when(alert: Alert | Measurement, received_at: str) -> Iterator[str]:
     doubt = "" if alert.at.trusted else " (the booth's clock is NOT to be trusted)"
     yield f"At the booth: {alert.at.wall}{doubt}"
     yield f"At headquarters: {received_at}"

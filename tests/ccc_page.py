@@ -15,7 +15,7 @@ import msgspec
 
 from failsafe.hq.ccc.app import CccServer, make_app
 from failsafe.hq.ccc.stream import Push
-from failsafe.hq.ccc.view import Acknowledgement, AlertLine, BoothLine, ListView, Telling
+from failsafe.hq.ccc.view import Acknowledgement, AlertLine, BoothLine, ListView, MeasurementFile, Telling
 from failsafe.hq.duty import WATCHED
 from failsafe.screens.streams import Bell
 from failsafe.sync.records import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
@@ -87,6 +87,7 @@ class InTestDesk:
         self.bell = Bell()
         self.number = 1
         self.lines = list(lines)
+        self.files: dict[int, MeasurementFile] = {}
         self.booths: tuple[BoothLine, ...] = (BoothLine(booth="XX-INVENTED-01", country="XX", heard_at=AT),)
         self.fault: Exception | None = None
         self.cannot_write = False
@@ -106,6 +107,11 @@ class InTestDesk:
             raise self.fault
         found = in_order([one for one in self.lines if search in (one.alert.person or PERSON).surname])
         return view(self.number, found, self.booths, limit, self.lines)
+
+    def measurement(self, number: int) -> MeasurementFile | None:
+        if self.fault is not None:
+            raise self.fault
+        return self.files.get(number)
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         if self.fault is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 import uuid
+import zlib
 from pathlib import Path
 
 import httpx
@@ -24,10 +25,12 @@ from failsafe.sync.records import (
     HealthChange,
     Heartbeat,
     MatchedNotice,
+    Measurement,
     Moment,
     PartState,
     PersonAsRead,
     Place,
+    RadiationSummary,
     Welcome,
     encode,
 )
@@ -104,6 +107,21 @@ class Booth:
                 place=self.place(),
                 alerts=fields.pop("about", None) or tuple(alert.body.id for alert in alerts),
                 text=text,
+                **fields,
+            )
+        )
+
+    def measurement(self, *alerts: ChainEntry, content: bytes = b"<invented/>", **fields) -> ChainEntry:
+        """The next entry of the chain, a measurement of the passage of these alerts."""
+        return self.append(
+            Measurement(
+                id=fields.pop("id", None) or str(uuid.uuid4()),
+                at=wall(len(self.entries)),
+                place=self.place(),
+                alerts=fields.pop("about", None) or tuple(alert.body.id for alert in alerts),
+                radiation=RadiationSummary(detector="portal-1", health="OK", occupancy="portal-1-7", duration_s=12.4),
+                size=len(content),
+                document=fields.pop("document", None) or zlib.compress(content),
                 **fields,
             )
         )

@@ -207,9 +207,10 @@ def _drain(house: House, outcomes: Sequence[Outcome], wire: Wire, told: Programm
         while time.monotonic() < deadline and _still_telling(held):  # noqa: TID251
             time.sleep(0.2)
             held = house.alerts_at_headquarters()
-    with told.lock:
-        tellings = dict(told.told)
-    return Delivery(raised, house.held_before, [line["alert"]["id"] for line in held], tellings)
+    after = [line["alert"]["id"] for line in held]
+    with told.lock:  # it is told of measurements too, under ids of their own
+        tellings = {key: times for key, times in told.told.items() if key in after}
+    return Delivery(raised, house.held_before, after, tellings)
 
 
 def _still_telling(held: Sequence[dict[str, Any]]) -> bool:

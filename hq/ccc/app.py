@@ -1,4 +1,4 @@
-"""The command centre's page: one HTML page, its event stream and one order, served on loopback.
+"""The command centre's page: one HTML page, its event stream, one order and one file, served on loopback.
 
 The desk is behind `ListDesk`; the page only draws what it says. Gate, token, streams and shelf are those of
 `failsafe.screens`.
@@ -18,6 +18,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.responses import Response as PlainResponse
 from starlette.routing import Route
 
 from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, ListDesk, tell
@@ -62,6 +63,12 @@ class Acknowledging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=2**53)], ...], msgspec.Meta(max_length=MOST_AT_ONCE)]
 
 
+class AskedFor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /measurement: the number that the list gives to a measurement."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+
+
 class Acknowledged(msgspec.Struct, frozen=True):
     """The body that answers POST /acknowledge: how many nobody had acknowledged before."""
 
@@ -78,6 +85,7 @@ def make_app(desk: ListDesk, *, port: int = DEFAULT_PORT) -> Starlette:
         *page.shelf.routes(),
         Route("/events", page.events, methods=["POST"]),
         Route("/acknowledge", page.acknowledge, methods=["POST"]),
+        Route("/measurement", page.measurement, methods=["POST"]),
         Route("/healthz", page.health, methods=["GET"]),
     ]
     app = Starlette(
@@ -128,6 +136,18 @@ class _Page:
                 "Try again; if it stays, look at headquarters' log.",
             ) from None
         return json_answer(Acknowledged(done))
+
+    async def measurement(self, request: Request) -> Response:
+        asked = await self._order(request, AskedFor)
+        try:
+            file = await run_in_threadpool(self._desk.measurement, asked.number)
+        except Exception as error:
+            _LOG.error("A measurement could not be read: %s.", type(error).__name__)
+            raise Refused(503, "Headquarters could not read the measurement.", "Try again in a minute.") from None
+        if file is None:
+            raise Refused(404, "Headquarters holds no measurement of this number that can be read.", "Reload the page.")
+        named = {"content-disposition": f'attachment; filename="{file.name}"'}
+        return PlainResponse(file.content, media_type="application/xml", headers=named)
 
     async def health(self, _request: Request) -> Response:
         try:

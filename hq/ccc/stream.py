@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from failsafe.hq.ccc.view import ListView
+from failsafe.hq.ccc.view import ListView, MeasurementFile
 from failsafe.screens import streams
 from failsafe.screens.streams import Line
 
@@ -40,6 +40,10 @@ class ListDesk(Protocol):
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write down that `officer` has seen these urgent alerts; how many nobody had acknowledged before."""
+        ...
+
+    def measurement(self, number: int) -> MeasurementFile | None:
+        """The document of a measurement by its number; None where there is none to be read."""
         ...
 
     async def changed(self, after: int) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import Alert, Finding
+from failsafe.sync.records import Alert, Finding, Measurement
 
 NoticeState = Literal["not for CBRNE", "waiting", "sent", "failing"]
 
@@ -37,6 +37,23 @@ class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
     chain: Literal["whole", "gap before", "fork"]
 
 
+class MeasurementLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a booth's detector counted in an alert's passage; `number` names it, its document is not here."""
+
+    number: int
+    measurement: Measurement
+    received_at: str
+    chain: Literal["whole", "gap before", "fork"]
+    tellings: tuple[Telling, ...] = ()
+
+
+class MeasurementFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An ANSI N42.42 document to be saved under a name."""
+
+    name: str
+    content: bytes
+
+
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     """One alert of the list; `number` grows with arrival, orders what came since, and names the alert here.
 
@@ -51,6 +68,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     tellings: tuple[Telling, ...] = ()
     acknowledged: Acknowledgement | None = None
     findings: tuple[FindingLine, ...] = ()  # in the order the booth wrote them
+    measurements: tuple[MeasurementLine, ...] = ()  # likewise
 
 
 class BoothLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -295,7 +295,7 @@ class BothEnds(Journey):
         """
         at_hq, kept = self._at_rest()
         for _ in range(3):
-            if at_hq.entries == len(kept.alerts) + len(kept.health):
+            if at_hq.entries == len(kept.alerts) + len(kept.health) + len(kept.measurements):
                 break
             # A change of health came between the look at headquarters and the end of the core: it must go there too.
             self.start_core()
@@ -347,7 +347,7 @@ def check_same(kept: Kept, at_hq: Arrived, said: Set[str]) -> None:
     assert not raised.keys() - held.keys(), "lost on the way"
     assert not held.keys() - raised.keys(), "headquarters holds what the booth never raised"
     assert held == raised
-    assert at_hq.entries == len(kept.alerts) + len(kept.health)
+    assert at_hq.entries == len(kept.alerts) + len(kept.health) + len(kept.measurements)
     assert {line.chain for line in at_hq.view.alerts} == {"whole"}
     booth = next(line for line in at_hq.view.booths if line.booth == BOOTH)
     assert (booth.gaps, booth.forks, at_hq.forks) == (0, 0, 0)

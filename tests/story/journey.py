@@ -24,7 +24,7 @@ from failsafe.drivers.specimens import td3
 from failsafe.sync import courier
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.mirror import Counts, Mirror
-from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, Alert, HealthChange
+from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, Alert, HealthChange, Measurement
 from failsafe.sync.spool import Spool
 
 PATIENCE_S = 20.0
@@ -166,6 +166,7 @@ class Kept:
     floors: Mapping[str, object]
     alerts: tuple[Alert, ...]
     health: tuple[HealthChange, ...]
+    measurements: tuple[Measurement, ...]
     records: int  # of every kind
 
 
@@ -387,6 +388,7 @@ class Journey(House):
                 floors=ledger.floors(),
                 alerts=tuple(body for body in bodies if isinstance(body, Alert)),
                 health=tuple(body for body in bodies if isinstance(body, HealthChange)),
+                measurements=tuple(body for body in bodies if isinstance(body, Measurement)),
                 records=records,
             )
 
