@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from failsafe.agent.background import Known, Measured, far
 from failsafe.agent.course import Course, Courses, Instrument
+from failsafe.agent.coverage import Coverage
 from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
 from failsafe.agent.plausibility import Doubt, Plausibility, SetUpLines
 from failsafe.agent.remembered import Quantity, Remembered
@@ -183,6 +184,7 @@ class LaneMonitor:
         self._plausibility = Plausibility(self.settings.nsigma)
         self._alarm_times: deque[tuple[Channel, float]] = deque(maxlen=_STRIP_PLACES)
         self._courses = Courses()
+        self._coverage = Coverage()
         self.references: dict[Quantity, Measured] = {}
         self._neutron: Known | None = None  # as last held, or as remembered: it outlives a lost line
 
@@ -194,6 +196,7 @@ class LaneMonitor:
         self._plausibility.receive(reading)
         own = self._own.receive(reading)
         if isinstance(reading, Malformed):  # noise is no sign of life, and the lost line may have been the alarm
+            self._coverage.receive(reading)
             self._doubt("DEVICE")
             return
         self._heard_at = now
@@ -216,6 +219,7 @@ class LaneMonitor:
                 self._take_nuclide(reading)
             case Dose():
                 pass  # without occupancies nothing clears a lane that is passed; a desk has `StaticMonitor`
+        self._coverage.receive(reading)
         self._courses.receive(reading, self._passages[-1].id if self._passages else None)
         self._doubt_if_unwell(now)
 
@@ -414,7 +418,7 @@ class LaneMonitor:
 
     def _take_occupancy(self, reading: Occupancy) -> None:
         if reading.phase == "ended":
-            self._end(reading.at, None)
+            self._end(reading.at, self._coverage.gap(reading.at, dict(self._expected(reading))))
             return
         self._end(reading.at, "DEVICE")  # two beginnings: the end between them was lost
         self._begin(reading.at)
@@ -424,6 +428,13 @@ class LaneMonitor:
         passage = self._open() or (self._passages[-1] if self._passages else None)
         if passage is not None and reading.nuclide not in passage.nuclides:
             self._keep(replace(passage, nuclides=(*passage.nuclides, reading.nuclide)[:_KEEP_NUCLIDES]))
+
+    def _expected(self, end: Occupancy) -> Iterator[tuple[Channel, tuple[float, ...]]]:
+        """The channels that must have been told of a passage, with the background of each."""
+        gamma = self.background("gamma")
+        yield "gamma", gamma.panels_cps if gamma else ()
+        if "neutron" in self._backgrounds or "neutron" in self.settings.channels:
+            yield "neutron", (max(self._backgrounds.get("neutron", 0.0), end.neutron_cps or 0.0),)
 
     def _take_fault(self, reading: DeviceHealth) -> None:
         if reading.ok:
@@ -491,6 +502,7 @@ class LaneMonitor:
         self._background_at = None
         self._neutron = self._own.background("neutron") or self._neutron
         self._own.forget()
+        self._coverage.forget()
         # Device faults stay: only the device itself says that its cabinet is closed again.
 
 
