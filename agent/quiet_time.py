@@ -146,7 +146,7 @@ class Counts:
         self._recent.append((value, seconds))
         if self._level == "UNKNOWN":
             return []
-        return [self._look(at, counts, long_s, seconds) for counts, long_s in self._windows()]
+        return [self._look(at, window, seconds) for window in self._windows()]
 
     def quiet(self, value: float, seconds: float) -> None:
         """Learn an interval of quiet time."""
@@ -169,27 +169,28 @@ class Counts:
         self._counts = self._seconds = 0.0
         self._level, self._same = "UNKNOWN", 0
 
-    def _windows(self) -> list[tuple[float, float]]:
-        """(counts, seconds) of the last readings, for each window that is full; none twice."""
-        found: list[tuple[float, float]] = []
+    def _windows(self) -> list[tuple[float, float, float]]:
+        """(name, counts, seconds) of the last readings, for each window that is full; none twice."""
+        found: list[tuple[float, float, float]] = []
         counts = long_s = 0.0
         wanted = list(WINDOWS_S)
         for value, seconds in reversed(self._recent):
             counts, long_s = counts + value, long_s + seconds
-            if long_s >= wanted[0] - seconds / 2:
-                found.append((counts, long_s))
-                while wanted and long_s >= wanted[0] - seconds / 2:
-                    wanted.pop(0)
+            full = [window_s for window_s in wanted if long_s >= window_s - seconds / 2]
+            if full:
+                found.append((full[-1], counts, long_s))
+                wanted = wanted[len(full) :]
             if not wanted:
                 break
         return found
 
-    def _look(self, at: float, counts: float, long_s: float, every_s: float) -> Look:
+    def _look(self, at: float, window: tuple[float, float, float], every_s: float) -> Look:
+        name_s, counts, long_s = window
         window_s = math.ceil(long_s * 20.0) / 20.0
         held = self._thresholds.get((window_s, every_s))
         if held is None:
             held = self._thresholds[window_s, every_s] = self._reached(window_s, every_s)
-        return Look(at, self._channel, f"window of {round(long_s)} s", counts, *held)
+        return Look(at, self._channel, f"window of {name_s:.0f} s", counts, *held)
 
     def _reached(self, window_s: float, every_s: float) -> tuple[float, float]:
         measured, between = _shares(self._allowed, self._measured_s, every_s)
@@ -226,7 +227,8 @@ class Means:
         self._anchor = _Anchor()
         self._level: State = "UNKNOWN"
         self._mean = 0.0
-        self._thresholds: dict[int, tuple[float, float]] = {}  # by the number of readings that are averaged
+        # By the number of readings that are averaged: the window's name and the two thresholds.
+        self._thresholds: dict[int, tuple[float, float, float]] = {}
         self._unchanged = 1.0
         self._same = 0
 
@@ -243,7 +245,7 @@ class Means:
 
     def threshold(self, interval_s: float) -> float | None:
         """Of a rate: counts of one interval that alarm while a traveller is measured. Doses are no counts."""
-        lowest = min((measured for measured, _ in self._thresholds.values()), default=None)
+        lowest = min((measured for _, measured, _ in self._thresholds.values()), default=None)
         return None if lowest is None or self._unit == "dose" else lowest * interval_s
 
     def take(self, at: float, value: float, seconds: float) -> list[Look]:
@@ -302,12 +304,11 @@ class Means:
             variance = float(((sums[length:] - sums[:-length]) / length).var())
             independent = len(values) / (smooths + length - 1.0)
             first, second = (_reached(mean, variance, independent, part) for part in (measured, between))
-            self._thresholds[length] = max(first, FLOOR * mean), max(second, FLOOR * mean)
+            self._thresholds[length] = window_s, max(first, FLOOR * mean), max(second, FLOOR * mean)
 
-    def _look(self, at: float, latest: list[float], measured: float, between: float) -> Look:
-        long_s = round(len(latest) * self._every_s)
-        strength = sum(latest) / len(latest)
-        return Look(at, self._channel, f"{self._unit} of {long_s} s", strength, measured, between)
+    def _look(self, at: float, latest: list[float], window_s: float, measured: float, between: float) -> Look:
+        mean = sum(latest) / len(latest)
+        return Look(at, self._channel, f"{self._unit} of {window_s:.0f} s", mean, measured, between)
 
 
 def _shares(allowed: float, measured_s: float, every_s: float) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """A detector on the desk: the same view of it as of a portal, for a device that knows no passages. Pure.
 
 The traveller's document begins a passage, which is the traveller's alone; it ends when the device has told readings for
-the measuring time, without a pause. Several may last at once, since the next traveller may come before the time is
-over. What alarms in between belongs to nobody's measurement and opens a passage of its own, as long as the alarm lasts.
+the measuring time, and any alarm in it is over. Several may last at once, since the next traveller may come before
+that. What alarms in between belongs to nobody's measurement and opens a passage of its own, as long as the alarm lasts.
 
 What makes the detector OK are its readings (`static_lane`): fresh ones, and enough quiet ones before them.
 """
@@ -66,7 +66,7 @@ class StaticMonitor(LaneMonitor):
         """Let time pass: what no reading ends in good time was not measured."""
         super().advance(now)
         for passage in self._lasting():
-            until = self._due.get(passage.id, self._alarmed_at + _OVER_S)
+            until = max(self._due.get(passage.id, 0.0), self._alarmed_at + _OVER_S)
             if now - until >= self.settings.down_s:
                 self._doubt("LATE")
                 self._over(now, passage)
@@ -137,7 +137,9 @@ class StaticMonitor(LaneMonitor):
             concerned = self._lasting() or [self._begin(reading.at)]
             self._take_looks(looks, concerned)
         for passage in self._lasting():
-            if reading.at >= self._due.get(passage.id, self._alarmed_at + _OVER_S):
+            # One that alarmed lasts as long as the alarm: the windows still hold what was seen.
+            alarming = bool(passage.alarms) and reading.at - self._alarmed_at < _OVER_S
+            if not alarming and reading.at >= self._due.get(passage.id, self._alarmed_at):
                 self._over(reading.at, passage)
 
     def _over(self, at: float, passage: Passage) -> None:
