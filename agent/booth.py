@@ -16,7 +16,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +24,18 @@ from typing import Any, Final
 
 import structlog
 
-from failsafe.agent import bulletin, control, screening
+from failsafe.agent import bulletin, control, remembered, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
+from failsafe.agent.course import Instrument
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.findings import Findings
-from failsafe.agent.health import HealthBook
+from failsafe.agent.health import Change, HealthBook
+from failsafe.agent.inspection import Inspection
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
+from failsafe.agent.notebook import Notebook
 from failsafe.agent.own_alarm import Budget
 from failsafe.agent.page.app import make_app
 from failsafe.agent.page.view import (
@@ -48,6 +51,7 @@ from failsafe.agent.page.view import (
 from failsafe.agent.post import Issued, Post
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
 from failsafe.agent.recorder import whereabouts
+from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.agent.traveller import from_entry, from_reading
 from failsafe.agent.tray import Tray
 from failsafe.agent.watching import Watchers
@@ -106,12 +110,14 @@ class Booth:
             self._knowledge.recorder, self._knowledge.open_ledger, self._knowledge.circumstances, self._knowledge.shift
         )
         self._book = HealthBook()
+        self._notebook = Notebook(self._knowledge.recorder, self._events.put)
         self._devices = self._make_devices()
         self._posts = {lane.name: self._make_post(lane) for lane in configuration.lanes}
         self._lines = [self._make_line(device) for device in self._devices.values()]
         self._bell = Bell()
         self._listeners: set[Callable[[Issued], None]] = set()
         self._watchers = Watchers()
+        self._inspection = Inspection(self)
         self._view: View | None = None
         self._seconds: dict[str, SecondView] = {}
         self._shown_at = float("-inf")
@@ -132,21 +138,23 @@ class Booth:
     def _make_post(self, lane: LaneTable) -> Post:
         run = secrets.token_hex(3)
         monitors = {
-            device.table.name: LaneMonitor(
-                device.table.name,
-                run,
-                _detector_settings(lane, device),
-            )
+            device.table.name: _monitor(lane, device, run)
             for device in self._devices.values()
             if device.driver.role == "radiation" and device.table.lane == lane.name
         }
+        for name, monitor in monitors.items():
+            table = self._devices[name].table
+            learnt_with = remembered.learnt_with(
+                table.driver, self._configuration.port_of(table), monitor.settings.kind
+            )
+            self._notebook.follow(name, monitor, learnt_with)
         return Post(lane.name, _lane_settings(lane), monitors, self._knowledge, self._issued)
 
     def _make_line(self, device: _Device) -> SerialLine:
         name = device.table.name
         return SerialLine(
             name,
-            device.table.port,
+            self._configuration.port_of(device.table),
             device.driver,
             device.table.line(device.driver.line),
             deliver=lambda reading: self._events.put(lambda now: self._on_reading(now, name, reading)),
@@ -155,6 +163,7 @@ class Booth:
 
     def start(self) -> None:
         """Open what is kept, then let the lines speak. Nothing here waits for a network or a device."""
+        self._notebook.open()  # before the ledger tells the time: until then nobody is cleared
         self._knowledge.open(self._judge_again)
         self._thread.start()
         self._tray.start()
@@ -169,6 +178,7 @@ class Booth:
         self._events.put(lambda now: None)
         self._thread.join(timeout=5)
         self._tray.stop()
+        self._notebook.write(monotonic())
         self._knowledge.close()
 
     # --- the loop ------------------------------------------------------------------------------------------------
@@ -192,6 +202,8 @@ class Booth:
                 self._confess(error)
             self._alive_at = monotonic()
             self._turns += 1
+        for post in self._posts.values():
+            post.finish(monotonic())
         self._knowledge.release()
 
     def _confess(self, error: Exception) -> None:
@@ -203,6 +215,7 @@ class Booth:
         for post in self._posts.values():
             post.tick(now)
         self._knowledge.live(now)
+        self._notebook.tick(now)
         self._condition(now).observe(self._book)
         for change in self._book.due(now):
             self._knowledge.record_health(change)
@@ -232,6 +245,7 @@ class Booth:
         elif isinstance(reading, DeviceHealth):
             device.fault = "" if reading.ok else reading.detail
         self._watchers.tell(name, reading)
+        self._inspection.receive(name, reading)
 
     def _on_line(self, now: float, name: str, state: LineState) -> None:
         device = self._devices[name]
@@ -424,6 +438,49 @@ class Booth:
         assert isinstance(answer, dict)
         return answer
 
+    def background(self, device: str, *, seconds: float, store: bool) -> AsyncGenerator[dict[str, Any], None]:
+        """`failsafe background`, see docs/commands.md."""
+        return self._inspection.background(device, seconds=seconds, store=store)
+
+    def accept_setup(self, device: str) -> dict[str, Any]:
+        """`failsafe accept-setup`: blocks until the booth has accepted it."""
+        return self._inspection.accept_setup(device)
+
+    def recorder(self) -> dict[str, Any]:
+        """Whether the ledger's writer answers; blocks until it has written, or for some seconds."""
+        return self._knowledge.try_recorder(STANDSTILL_S)
+
+    # --- what an inspection asks -----------------------------------------------------------------------------------
+
+    def ask(self, act: Callable[[float], dict[str, Any]]) -> dict[str, Any]:
+        """Run `act` on the booth's thread; a booth that does not answer is an answer, too."""
+        try:
+            answer = self._ask(act)
+        except EntryRefused as refused:
+            return {"error": str(refused), "advice": "Look at its log."}
+        assert isinstance(answer, dict)
+        return answer
+
+    def monitor(self, device: str) -> LaneMonitor | None:
+        """The monitor of a radiation detector of this name."""
+        found = self._devices.get(device)
+        return self._posts[found.table.lane].monitors.get(device) if found else None
+
+    def is_occupied(self, device: str) -> bool:
+        """Whether a traveller stands before a detector on a desk, which measures nobody else."""
+        post = self._posts[self._devices[device].table.lane]
+        return post.monitors[device].settings.kind == "static" and post.lane.current is not None
+
+    def note(self, change: Change) -> None:
+        """Record a change for headquarters, and write down what the detectors remember."""
+        self._knowledge.record_health(change)
+        self._notebook.write(monotonic())
+        self._tray.beat()
+
+    def wall(self) -> str:
+        """The wall time, ISO 8601 UTC."""
+        return utc(wall_clock())
+
     async def verdicts(self) -> AsyncIterator[dict[str, Any]]:
         """Every verdict from now on, without identity."""
         loop = asyncio.get_running_loop()
@@ -512,10 +569,17 @@ def _lane_settings(lane: LaneTable) -> LaneSettings:
         detector=lane.radiation == "portal",
         order=lane.order,
         shared=lane.kind == "vehicle",
+        measured=lane.kind == "static",
         before_s=lane.window_before_s,
         after_s=lane.window_after_s,
         closes_after_s=lane.close_after_s,
     )
+
+
+def _monitor(lane: LaneTable, device: _Device, run: str) -> LaneMonitor:
+    """What follows a detector: a device on the desk knows no passages."""
+    kind = StaticMonitor if lane.kind == "static" else LaneMonitor
+    return kind(device.table.name, run, _detector_settings(lane, device))
 
 
 def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
@@ -526,6 +590,8 @@ def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
         nsigma=nsigma,
         kind=lane.kind,
         budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron),
+        measuring_s=lane.measuring_s,
+        instrument=Instrument(device.driver.name, device.driver.makes, _version()),
     )
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 _MAX_LINE: Final = 64 * 1024
+_ASKED: Final = ("status", "screen", "verdicts", "watch", "background", "accept-setup", "recorder")
 Answer = dict[str, Any]
 
 
@@ -32,6 +33,18 @@ class Core(Protocol):
 
     def verdicts(self) -> AsyncIterator[Answer]:
         """Every verdict from now on, without identity."""
+        ...
+
+    def background(self, device: str, *, seconds: float, store: bool) -> AsyncGenerator[Answer, None]:
+        """Measure a detector's background: how far that is, and at the end what was measured."""
+        ...
+
+    def accept_setup(self, device: str) -> Answer:
+        """Take a detector's changed set-up as the right one; blocks until done."""
+        ...
+
+    def recorder(self) -> Answer:
+        """Whether the ledger's writer answers: blocks until it has written."""
         ...
 
     def watch(self, device: str, *, specimen: bool) -> AsyncIterator[Answer]:
@@ -87,11 +100,22 @@ async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[An
         elif asked == "watch":
             async for seen in core.watch(str(request.get("device")), specimen=request.get("specimen") is True):
                 await send(seen)
+        elif asked == "background":
+            seconds = request.get("seconds")
+            seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
+            device, store = str(request.get("device")), request.get("store") is True
+            async with aclosing(core.background(device, seconds=seconds, store=store)) as answers:
+                async for answer in answers:
+                    await send(answer)
+        elif asked == "accept-setup":
+            await send(await asyncio.to_thread(core.accept_setup, str(request.get("device"))))
+        elif asked == "recorder":
+            await send(await asyncio.to_thread(core.recorder))
         elif asked == "verdicts":
             async for verdict in core.verdicts():
                 await send(verdict)
         else:
-            await send({"error": f"unknown: {asked!r}"[:80], "advice": "Ask for status, screen, verdicts or watch."})
+            await send({"error": f"unknown: {asked!r}"[:80], "advice": f"Ask for one of: {', '.join(_ASKED)}."})
 
 
 class Visitor:

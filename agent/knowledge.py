@@ -284,6 +284,17 @@ class Knowledge:
         )
         self.recorder.submit(lambda ledger: ledger.append(body))
 
+    def try_recorder(self, timeout_s: float) -> dict[str, object]:
+        """Have the ledger's writer write something that changes nothing; for any thread but its own."""
+        began = monotonic()
+        written = self.recorder.try_once(_writing_nothing_new, timeout_s)
+        fault = self.recorder.fault
+        return {
+            "recorded": written is True,
+            "ms": round((monotonic() - began) * 1e3, 1),
+            "advice": fault.advice if fault else "",
+        }
+
     def shift(self) -> str:
         """The shift's name for the search log."""
         return self._configuration.page.shift
@@ -304,6 +315,12 @@ def watched_with(configuration: Configuration, lane: LaneTable) -> str:
 
 def _noting_setting(at: str, lane: str, watch: str) -> Callable[[Ledger], object]:
     return lambda ledger: ledger.note_setting(at, lane, watch)
+
+
+def _writing_nothing_new(ledger: Ledger) -> None:
+    """Write the clock's mark that is there again: that goes to the disk, and says nothing new."""
+    mark = ledger.clock()
+    ledger.remember_clock(*(mark or ClockMark(0.0, 0.0)))
 
 
 def _noting_floor(feed: str, floor: Floor) -> Callable[[Ledger], object]:
