@@ -2,6 +2,7 @@
 import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
 import { acknowledged, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
+import { measurement } from "./measured.js";
 import { t, tn, tr } from "./texts.js";
 import { CHANNELS, FRAUDS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
@@ -74,6 +75,7 @@ function radiation({ radiation: rays }) {
   return part(t("Radiation"), (rays.channels ?? []).length > 0 && table(t("Channels"), [t("Channel"), t("State"), t("Peak"), t("Background"), t("Panels")], el("tbody", {}, rays.channels.map(row))),
     pairs([[t("Detector"), [rays.detector, sign(mark, says)]], [t("Passage"), rays.duration_s != null && t("lasted {seconds} s", { seconds: number(rays.duration_s, 1) })]]));
 }
+const measurements = (line) => line.measurements?.length > 0 && part(t("What the detector counted"), ...line.measurements.map(measurement));
 function notices(alert) {
   const [mark, old] = mirror(alert.mirror_age_s);
   return part(t("Notices the verdict rested on"), pairs([[t("Age then"), sign(mark, old)],
@@ -103,7 +105,7 @@ export function detail(line) {
     el("p", { class: "kind" }, sign(mark, el("strong", {}, urgency)), el("span", {}, kind(alert)), alert.kind === "exercise" && el("strong", { class: "exercise" }, t("EXERCISE, nothing has happened"))),
     el("p", { class: "sentence" }, sentence(alert)),
     line.acknowledged && el("p", {}, sign("CLEAR", acknowledged(line.acknowledged))),
-    findings(line), who(alert), why(alert), radiation(alert), where(alert), when(line), notices(alert), journey(line),
+    findings(line), who(alert), why(alert), radiation(alert), measurements(line), where(alert), when(line), notices(alert), journey(line),
     part(t("Numbers"), pairs([[t("Alert"), code(alert.id)], [t("Crossing"), code(alert.crossing)], [t("Follows"), code(alert.follows)]])),
     record(line),
   ].filter(Boolean);

@@ -6,6 +6,7 @@ const meta = (name, html) => html.match(new RegExp(`name="${name}" content="([^"
 const head = document.head.innerHTML;
 const build = meta("page-build", head);
 let token = meta("page-token", head);
+export const pageToken = () => token;
 
 // Both clocks, and the one that went further counts: one of them stands still while the machine sleeps.
 const clocks = () => [performance.now(), Date.now()];

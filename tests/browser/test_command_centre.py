@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from failsafe.drivers.n42_document import read
 from tests.browser import sight
 from tests.browser.chromium import DESK_SCREEN
 from tests.browser.conftest import Visitor
@@ -139,3 +142,15 @@ def test_headquarters_falls_silent_and_comes_back(visitor: Visitor, centre: Lane
     assert violations(page) == []
     centre.serve_headquarters()
     expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_what_the_detector_counted_is_saved_as_a_file(page: Page, centre: Lane) -> None:
+    page.locator("#alerts tr").filter(has_text="no identity").first.click()
+    measurement = page.locator("#detail .measurement").first
+    expect(measurement).to_contain_text("ALARM")
+    with page.expect_download() as saving:
+        measurement.get_by_role("button").click()
+    assert saving.value.suggested_filename.endswith(".n42")
+    told = read(Path(saving.value.path()).read_bytes())
+    assert set(told.alarms) == {"Gamma"} and any(one.occupied for one in told.measurements)
+    assert violations(page) == []
