@@ -13,7 +13,8 @@ from failsafe.hq import duty, measured, outbox
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, ListView
 from failsafe.hq.desk_tables import ENTRIES, FAULTS, FINDINGS, HEARTBEATS
 from failsafe.hq.tables import Booth
-from failsafe.sync.records import Alert, Body, ChainEntry, Finding, Heartbeat
+from failsafe.screens.words import CATEGORIES
+from failsafe.sync.records import Alert, Body, ChainEntry, Finding, Heartbeat, PersonAsRead
 
 MOST_LINES: Final = 1000
 _MOST_WORDS: Final = 8
@@ -26,17 +27,27 @@ _HEARTBEAT: Final = msgspec.json.Decoder(Heartbeat)
 def search_words(body: Body) -> str:
     """Everything of an alert or finding that an operator may search for, casefolded; a change of health has nothing."""
     if isinstance(body, Finding):
-        return f"{body.id}\n{body.text}".replace("\0", " ").casefold()
+        return _finding_words(body)
     return _alert_words(body) if isinstance(body, Alert) else ""
 
 
+def _finding_words(finding: Finding) -> str:
+    kind = (finding.category, CATEGORIES[finding.category][1]) if finding.category else ()
+    words = [finding.id, finding.text, *kind, finding.nuclide, *_person_words(finding.person)]
+    return "\n".join(word for word in words if word).replace("\0", " ").casefold()
+
+
+def _person_words(person: PersonAsRead | None) -> tuple[str | None, ...]:
+    if person is None:
+        return ()
+    names = (person.given, person.surname, person.given, person.document_number)
+    return (*names, person.nationality, person.issuing_state, person.birth_date)
+
+
 def _alert_words(alert: Alert) -> str:
-    place, person = alert.place, alert.person
+    place = alert.place
     words: list[str | None] = [alert.id, alert.kind, alert.verdict, place.booth, place.country, place.crossing_point]
-    words.append(place.lane)
-    if person is not None:
-        words += [person.given, person.surname, person.given, person.document_number]
-        words += [person.nationality, person.issuing_state, person.birth_date]
+    words += [place.lane, *_person_words(alert.person)]
     for notice in alert.notices:
         words += [notice.entity_id, notice.tier, notice.grade]
     words += [document.number for document in alert.listed]

@@ -30,6 +30,7 @@ from failsafe.sync.records import (
     MatchedDocument,
     MatchedNotice,
     Measurement,
+    OwnTest,
     PersonAsRead,
     RadiationSummary,
 )
@@ -272,6 +273,9 @@ def _radiation(radiation: RadiationSummary | None) -> Iterator[str]:
     duration = "" if radiation.duration_s is None else f", passage of {radiation.duration_s:.1f} s"
     yield f"Detector: {radiation.detector}, {radiation.health}{duration}"
     yield from map(_channel, radiation.channels)
+    yield from map(_own_test, radiation.own)
+    if radiation.nuclides:
+        yield f"The detector recognised: {', '.join(radiation.nuclides)}"
 
 
 def _channel(channel: ChannelSummary) -> str:
@@ -279,6 +283,13 @@ def _channel(channel: ChannelSummary) -> str:
     against = "" if channel.background_cps is None else f", background {channel.background_cps:.1f} counts a second"
     panels = f", panels {', '.join(map(str, channel.panels))}" if channel.panels else ""
     return f"{channel.channel.capitalize()}: {'ALARM' if channel.alarm else 'quiet'}, {peak}{against}{panels}"
+
+
+def _own_test(test: OwnTest) -> str:
+    panels = f", panels {', '.join(map(str, test.panels))}" if test.panels else ""
+    return (
+        f"The booth's own test ({test.channel}, {test.test}): {test.strength:g}, threshold {test.threshold:g}{panels}"
+    )
 
 
 def _mirror(alert: Alert) -> Iterator[str]:

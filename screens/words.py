@@ -58,6 +58,32 @@ KINDS: Final = {
     "person_and_radiation": "Person and radiation",
     "exercise": "Exercise",
 }
+# What second line took a radiation alarm for.
+CATEGORIES: Final = {
+    "norm": ("CHECK", "Natural radioactivity (NORM)"),
+    "medical": ("CHECK", "Medical"),
+    "industrial": ("STOP", "Industrial source"),
+    "nuclear": ("STOP", "Nuclear material or neutrons"),
+    "contaminated": ("STOP", "Contaminated goods"),
+    "unknown": ("CANNOT CLEAR", "Not explained"),
+    "instrument": ("CANNOT CLEAR", "Instrument fault"),
+}
+# How well a medical explanation fits its day; none of the three clears anybody.
+EXPLAINED: Final = {
+    "plausible": ("NONE", "Plausible: a portal may still see it after this time."),
+    "unusual": ("CHECK", "Unusually late: a portal would see it only if the body had lost next to nothing."),
+    "implausible": ("STOP", "NOT PLAUSIBLE: this does not explain the alarm."),
+}
+# The booth's own tests.
+OWN_TESTS: Final = {
+    "window": "counts of one second",
+    "window of 1 s": "counts of one second",
+    "window of 2 s": "counts of two seconds",
+    "window of 4 s": "counts of four seconds",
+    "sums": "running sum of counts",
+    "contrast": "share of the panels",
+    "filter": "course over time",
+}
 FIELDS: Final = {
     "name": "Name",
     "surname": "Surname",
@@ -87,6 +113,9 @@ SHARED: Final = {
     "TIERS": TIERS,
     "FRAUDS": FRAUDS,
     "KINDS": KINDS,
+    "CATEGORIES": CATEGORIES,
+    "EXPLAINED": EXPLAINED,
+    "OWN_TESTS": OWN_TESTS,
     "FIELDS": FIELDS,
     "SEXES": SEXES,
     "BODIES": BODIES,

@@ -1,27 +1,21 @@
 // Alerts, how far they have come, what was found about them, and the field to write a further finding.
 // A text goes away only when the booth has said that it is in its ledger.
+import { category, kindOf } from "./category.js";
 import { $, el, put, shape } from "./draw.js";
+import { identity } from "./identity.js";
 import { clock } from "./say.js";
 import { t, tn, tr } from "./texts.js";
-import { post, told } from "./wire.js";
+import { freshId, post, told } from "./wire.js";
 import { KINDS } from "./words.js";
 
 const LONGEST = 2000, ASK_MS = 3000;
 const form = $("finding"), field = $("finding-text"), button = form.querySelector("button");
 const letters = (text) => [...text.trim()].length;
 
-// A UUID of version 7, as the booth's own: the moment, then chance.
-function freshId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)), at = Date.now();
-  for (let place = 0; place < 6; place += 1) bytes[place] = Math.floor(at / 2 ** (8 * (5 - place))) % 256;
-  bytes[6] = (bytes[6] & 0x0f) | 0x70;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  return [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
-
 // `telephone()` gives the command centre's number, or nothing.
 export function findings(telephone) {
   let shown = null, known = null, asked = 0, id = null, sent = null, trouble = null, notice = null, sending = false;
+  const kind = category(() => { trouble = null; draw(); }), whose = identity(() => ask());
   const alerts = () => shown?.alerts ?? [];
 
   function delivery(one) {
@@ -33,13 +27,16 @@ export function findings(telephone) {
     el("time", {}, clock(one.at)), ((state) => el("span", { class: "state" }, shape(state[0]), state[1]))(delivery(one)), el("code", { dir: "ltr" }, one.id));
   const finding = (one) => el("li", {}, el("p", { class: "meta" }, el("time", {}, clock(one.at)), one.shift && el("bdi", {}, one.shift),
     one.delivered_at ? el("span", { class: "state" }, shape("CLEAR"), t("at headquarters since {time}", { time: clock(one.delivered_at) })) : el("span", { class: "state" }, shape("CHECK"), t("waiting for headquarters"))),
-  el("p", { class: "text", dir: "auto" }, one.text));
+  kindOf(one), one.attached && el("p", { class: "kind" }, shape("CHECK"), el("strong", {}, t("Attached: the traveller’s document. Reason:"))),
+  one.text && el("p", { class: "text", dir: "auto" }, one.text));
 
   function draw() {
     put($("alerts"), shown && [alerts(), known], () => alerts().map(alert));
     put($("findings"), known?.findings ?? [], (all) => all.map(finding));
     $("findings").hidden = !known?.findings?.length;
     form.hidden = alerts().length === 0;
+    kind.draw(shown, sending);
+    whose.draw(shown, known);
     put($("no-finding"), !shown?.crossing || alerts().length ? "" : t("No alert was raised in this crossing. Nothing about this traveller is stored, so nothing can be written down here."));
     const over = letters(field.value) - LONGEST;
     put($("finding-left"), over > 0 ? tn("{n} character too many", "{n} characters too many", over) : tn("{n} character left", "{n} characters left", -over));
@@ -62,19 +59,26 @@ export function findings(telephone) {
   async function send() {
     if (sending) return;
     const text = field.value, about = shown, length = letters(text);
-    if (!length || length > LONGEST) {
+    if (kind.wrong()) {
+      trouble = { error: "The days since the procedure cannot be right.", advice: "Correct them, or leave them out." };
+      draw();
+      return kind.focusDays();
+    }
+    if ((!length && !kind.chosen()) || length > LONGEST) {
       trouble = { text: true, ...(length ? { error: "The finding is too long.", advice: "Shorten it, or write a second one." } : { error: "The finding is empty.", advice: "Write what was found." }) };
       draw();
       return field.focus();
     }
-    if (sent !== text) [id, sent] = [freshId(), text]; // the same text again is the same finding
+    const of = kind.order(), whole = JSON.stringify([text, of]);
+    if (sent !== whole) [id, sent] = [freshId(), whole]; // the same again is the same finding
     [sending, trouble, notice] = [true, null, null];
     draw();
-    const answer = await post("/finding", { id, lane: about.lane, crossing: about.crossing, alerts: about.alerts.map((one) => one.id), text });
+    const answer = await post("/finding", { id, lane: about.lane, crossing: about.crossing, alerts: about.alerts.map((one) => one.id), text, ...of });
     sending = false;
     if (answer.ok) {
       [sent, notice] = [null, { id: answer.body.finding, at: new Date().toISOString() }];
       field.value = "";
+      kind.reset();
     } else trouble = answer;
     draw();
     field.focus();
@@ -89,8 +93,10 @@ export function findings(telephone) {
   setInterval(() => { if (document.body.dataset.line === "up") ask(); }, ASK_MS);
   return {
     draw,
-    unsent: () => letters(field.value) > 0,
+    unsent: () => letters(field.value) > 0 || kind.chosen() !== null || whose.unsent(),
     write() { if (!form.hidden) field.focus(); },
+    leave: whose.leave,
+    classify() { if (!form.hidden) kind.focus(); },
     // Another crossing: what was written about the last one is gone.
     show(crossing) {
       const same = shown && crossing && JSON.stringify([shown.lane, shown.crossing, shown.alerts[0]?.id]) === JSON.stringify([crossing.lane, crossing.crossing, crossing.alerts[0]?.id]);
@@ -98,6 +104,7 @@ export function findings(telephone) {
       if (!same) {
         [known, id, sent, trouble, notice] = [null, null, null, null, null];
         field.value = "";
+        kind.reset();
       }
       shown = crossing;
       if (!same || more) ask();

@@ -87,7 +87,7 @@ const choose = (name) => leave(() => {
   load(true);
 });
 const back = () => leave(() => { report.show(null); location.assign(`/?lane=${encodeURIComponent(lane ?? "")}`); });
-const orders = { s: back, escape: back, u: () => next && leave(() => load(true)), f: () => report.write(), h: () => signal.hear(), t: () => signal.open() };
+const orders = { s: back, escape: back, u: () => next && leave(() => load(true)), f: () => report.write(), c: () => report.classify(), h: () => signal.hear(), t: () => signal.open() };
 for (let place = 1; place < 10; place += 1) orders[place] = () => view?.lanes[place - 1] && choose(view.lanes[place - 1].lane);
 keys(orders);
 for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => orders[button.dataset.key]());
@@ -109,6 +109,7 @@ const lose = listen((fresh) => {
 }, () => {
   lost = { at: new Date(), telephone: view?.header.telephone };
   view = next = null;
+  report.leave(); // no window over "no connection", and nobody's document in it
   document.body.dataset.line = "lost";
   for (const id of ["band", "person", "found", "passages", "strip"]) put($(id), "");
   sayLost();

@@ -40,7 +40,9 @@ export function listen(onView, onLost) {
     renewing = true;
     try {
       const html = await (await fetch(location.pathname, { signal: AbortSignal.timeout(2000) })).text();
-      if (meta("page-build", html) !== build) location.reload();
+      const fresh = meta("page-build", html);
+      if (!fresh) throw new Error("That is no page."); // an answer of somebody else's, or of a booth that has not begun
+      if (fresh !== build) location.reload();
       token = meta("page-token", html) ?? token;
       open();
     } catch { /* still no booth: the next turn tries again */ }
@@ -69,6 +71,14 @@ async function answered(path, options) {
 export const post = (path, order) => answered(path, {
   method: "POST", headers: { "content-type": "application/json", "x-page-token": token }, body: JSON.stringify(order),
 });
+// A UUID of version 7, as the booth's own: the moment, then chance.
+export function freshId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16)), at = Date.now();
+  for (let place = 0; place < 6; place += 1) bytes[place] = Math.floor(at / 2 ** (8 * (5 - place))) % 256;
+  bytes[6] = (bytes[6] & 0x0f) | 0x70;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  return [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
 export const second = (lane) =>
   answered(`/second.json?token=${encodeURIComponent(token)}&lane=${encodeURIComponent(lane)}`);
 // How far alerts have come, and what was found about them.

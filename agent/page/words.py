@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from failsafe.agent import adjudication
 from failsafe.screens.words import SHARED
 
 ACTIONS: Final = {
@@ -85,6 +86,15 @@ HAIR: Final = {
     "YELBD": "blond",
 }
 
+# Category -> what it means, what to ask, what to look at, what to do next.
+GUIDANCE: Final = {code: (one.means, one.ask, one.look, one.then) for code, one in adjudication.GUIDANCE.items()}
+HAZARDS: Final = {"neutrons": adjudication.NEUTRONS}
+# Nuclide -> name, procedures, until when a portal usually sees it and could at most, in days, and what was published.
+MEDICINES: Final = {
+    code: (one.name, one.procedures, one.usual_d, one.latest_d, one.published_d)
+    for code, one in adjudication.MEDICINES.items()
+}
+
 TABLES: Final = {
     **SHARED,
     "ACTIONS": ACTIONS,
@@ -95,4 +105,7 @@ TABLES: Final = {
     "NAME_KINDS": NAME_KINDS,
     "EYES": EYES,
     "HAIR": HAIR,
+    "GUIDANCE": GUIDANCE,
+    "HAZARDS": HAZARDS,
+    "MEDICINES": MEDICINES,
 }

@@ -6,7 +6,7 @@ import { acknowledge, officer, takeOver } from "./duty.js";
 import { age, number } from "./figures.js";
 import { keep, kept } from "./keep.js";
 import { keyChoice, keys } from "./keys.js";
-import { acknowledged, alertsCount, between, chain, clock, countryName, day, facts, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
+import { acknowledged, alertsCount, attaching, between, category, chain, clock, countryName, day, facts, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
 import { heads, rows } from "./table.js";
 import { languageChoice, onLanguage, t, tn, tr } from "./texts.js";
 import { speaker } from "./tone.js";
@@ -31,7 +31,7 @@ const ALERTS = [
   { key: "event", title: () => t("Event"), of: (one) => one.alert.at.wall, first: -1 },
   { key: "arrived", title: () => t("Arrived"), of: (one) => one.number, first: -1 },
   { key: "point", title: () => t("Crossing point"), of: (one) => `${countryName(one.alert.place.country) ?? one.alert.place.country} ${one.alert.place.crossing_point} ${one.alert.place.lane ?? ""}` },
-  { key: "who", title: () => t("Who"), of: (one) => whose(one.alert.person) },
+  { key: "who", title: () => t("Who"), of: (one) => whose(one.alert.person ?? attaching(one)?.finding.person) },
   { key: "why", title: () => t("Why"), of: (one) => kind(one.alert) },
   { key: "mirror", title: () => t("Notices’ age"), of: (one) => one.alert.mirror_age_s ?? Infinity, first: -1 },
   { key: "chain", title: () => t("Chain"), of: (one) => rank(CHAIN_ORDER, one.chain) },
@@ -42,18 +42,20 @@ const boothHeads = heads($("booth-heads"), booths.columns(now), () => draw());
 
 // The word as the radio and the telephone have it stays beside its translation.
 const judged = (code) => facts(verdict(code), verdict(code) !== code && code);
-function who(person) {
+function who(line) {
+  const attached = attaching(line)?.finding.person, person = line.alert.person ?? attached;
   if (!person) return el("span", { class: "empty" }, t("no identity"));
   const known = facts(person.birth_date && t("born {date}", { date: person.birth_date }), person.nationality, person.repaired && t("zone repaired"));
-  return [el("bdi", { class: "name" }, whose(person)), known && el("small", {}, known)];
+  return [el("bdi", { class: "name" }, whose(person)), known && el("small", {}, known), !line.alert.person && el("small", {}, t("attached, no match"))];
 }
-function why({ alert, findings, acknowledged: seen }) {
+function why(line) {
+  const { alert, findings, acknowledged: seen } = line, kindFound = category(line);
   const found = grounds(alert), more = found.length - 2, last = findings?.at(-1);
   return [found.length ? null : kind(alert),
     found.slice(0, 2).map(([mark, what, reasons], at) => el("p", {}, shape(mark), el("span", {}, el("b", {}, what), at === 0 && reasons && el("small", {}, reasons)))),
     more > 0 && el("small", {}, tn("and {n} more", "and {n} more", more)),
     seen && el("p", { class: "seen" }, shape("CLEAR"), el("span", {}, acknowledged(seen))),
-    last && el("p", { class: "finding" }, shape("NONE"), el("span", {}, facts(tn("{n} finding", "{n} findings", findings.length), clock(last.finding.at.wall))))];
+    last && el("p", { class: "finding" }, shape(kindFound?.[0] ?? "NONE"), el("span", {}, facts(kindFound?.[1], tn("{n} finding", "{n} findings", findings.length), clock(last.finding.at.wall))))];
 }
 function cells(line) {
   const { alert } = line, [mark, word] = marked(URGENCIES, alert.urgency), { place: at } = alert;
@@ -65,7 +67,7 @@ function cells(line) {
     el("td", { class: "event" }, clock(alert.at.wall), alert.at.trusted ? el("small", {}, day(alert.at.wall)) : el("small", {}, sign("CHECK", t("clock not trusted")))),
     el("td", { class: "arrived" }, clock(line.received_at), el("small", {}, late >= 60 && alert.at.trusted ? t("{age} later", { age: age(late) }) : day(line.received_at))),
     el("td", { class: "point" }, el("bdi", {}, at.crossing_point), el("small", {}, facts(countryName(at.country) ?? at.country, at.lane && t("lane {lane}", { lane: at.lane }))), el("small", {}, el("bdi", { dir: "ltr" }, at.booth))),
-    el("td", { class: "who" }, who(alert.person)),
+    el("td", { class: "who" }, who(line)),
     el("td", { class: "why" }, why(line)),
     el("td", { class: "mirror" }, sign(held, old)),
     el("td", { class: "chain" }, sign(linked, whole)),

@@ -1,10 +1,11 @@
 // One alert in words: what, where, who, why, what was found, on which notices, and how far it has gone. Then its record.
 import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
-import { acknowledged, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
+import { portal } from "./portal.js";
+import { acknowledged, attaching, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
 import { measurement } from "./measured.js";
 import { t, tn, tr } from "./texts.js";
-import { CHANNELS, FRAUDS, GRADES, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
+import { CATEGORIES, CHANNELS, EXPLAINED, FRAUDS, GRADES, OWN_TESTS, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
 // A long word is set smaller before it is broken.
 const bdi = (text) => el("bdi", { class: /\S{11}/.test(text ?? "") && "long" }, text ?? "–");
@@ -25,10 +26,12 @@ function when({ alert, received_at: received }) {
     !alert.at.trusted && el("p", { class: "warn" }, sign("CHECK", t("The booth did not trust its clock: the time of the event may be wrong."))),
     pairs([[t("Event"), full(alert.at.wall)], [t("Arrived"), full(received)], [t("On its way"), late != null && late >= 0 && alert.at.trusted && age(late)]]));
 }
-function who({ person, kind: which }) {
+function who(line) {
+  const { alert: { person: named, kind: which } } = line, attached = attaching(line), person = named ?? attached?.finding.person;
   if (!person) return part(t("Who"), el("p", { class: "empty" }, which === "radiation_alarm"
     ? t("A radiation alarm carries no identity: most are patients. Second line may attach one.") : t("This alert carries no identity.")));
-  return part(t("Who"), person.repaired && el("p", { class: "warn" }, sign("CHECK", t("The zone was repaired: have it compared with the document."))),
+  return part(t("Who"), !named && el("p", { class: "warn" }, sign("CHECK", t("Attached by second line at {time}: no notice matched. Reason: {reason}", { time: full(attached.finding.at.wall), reason: attached.finding.text }))),
+    person.repaired && el("p", { class: "warn" }, sign("CHECK", t("The zone was repaired: have it compared with the document."))),
     pairs([[t("Name"), fullName(person) && el("strong", {}, bdi(fullName(person)))], [t("Date of birth"), code(person.birth_date)], [t("Sex"), person.sex && word(SEXES, person.sex)],
       [t("Nationality"), country(person.nationality)], [t("Document number"), code(person.document_number)], [t("Issuing state"), country(person.issuing_state)],
       [t("Source"), word(SOURCES, person.source)]]),
@@ -61,7 +64,13 @@ function why(alert) {
 // In the officer's own words, in the order the booth wrote them: a later one may correct an earlier one.
 function finding(one) {
   const { finding: said } = one, [mark, state] = chain(one.chain);
-  return el("article", {}, el("p", { class: "found" }, bdi(said.text)),
+  const of = said.category && marked(CATEGORIES, said.category), fits = said.plausible && marked(EXPLAINED, said.plausible);
+  const medical = facts(said.nuclide, said.days_since != null && t("days since: {days}", { days: number(said.days_since, 1) }));
+  return el("article", {},
+    of && el("p", { class: "found" }, sign(of[0], el("strong", {}, of[1]), medical && ` · ${medical}`)),
+    fits && el("p", { class: "why" }, sign(fits[0], fits[1])),
+    said.person && el("p", { class: "found" }, sign("CHECK", el("strong", {}, t("Attached: the traveller’s document. Reason:")))),
+    said.text && el("p", { class: "found" }, bdi(said.text)),
     el("p", { class: "why" }, facts(full(said.at.wall), !said.at.trusted && t("clock not trusted"), said.shift && t("signed {name}", { name: said.shift }), t("arrived {time}", { time: full(one.received_at) }))),
     one.chain !== "whole" && el("p", { class: "why" }, sign(mark, t("{state}, entry {sequence}", { state, sequence: String(one.sequence) }))));
 }
@@ -70,10 +79,12 @@ function radiation({ radiation: rays }) {
   if (!rays) return null;
   const row = (one) => el("tr", {}, el("th", { scope: "row" }, word(RADIATION_CHANNELS, one.channel)), el("td", {}, sign(one.alarm ? "STOP" : "CLEAR", one.alarm ? t("ALARM") : t("quiet"))),
     el("td", {}, peak(one)), el("td", {}, one.background_cps == null ? "–" : t("{rate} per s", { rate: number(one.background_cps, 1) })),
-    el("td", {}, facts((one.panels ?? []).map((panel) => number(panel))) || "–"));
+    el("td", {}, one.panels?.length > 1 ? portal(one.panels, one.alarm) : "–"));
+  const own = (one) => el("div", {}, word(RADIATION_CHANNELS, one.channel), ": ", t("{test}: {strength}, threshold {threshold}", { test: word(OWN_TESTS, one.test), strength: number(one.strength, 1, 1), threshold: number(one.threshold, 1, 1) }),
+    one.panels?.length > 0 && [" · ", tn("panel {panels}", "panels {panels}", one.panels.length, { panels: one.panels.map((panel) => number(panel)).join(", ") })]);
   const [mark, says] = detector(rays.health);
   return part(t("Radiation"), (rays.channels ?? []).length > 0 && table(t("Channels"), [t("Channel"), t("State"), t("Peak"), t("Background"), t("Panels")], el("tbody", {}, rays.channels.map(row))),
-    pairs([[t("Detector"), [rays.detector, sign(mark, says)]], [t("Passage"), rays.duration_s != null && t("lasted {seconds} s", { seconds: number(rays.duration_s, 1) })]]));
+    pairs([[t("Own tests"), (rays.own ?? []).map(own)], [t("Recognised"), rays.nuclides?.join(", ")], [t("Detector"), [rays.detector, sign(mark, says)]], [t("Passage"), rays.duration_s != null && t("lasted {seconds} s", { seconds: number(rays.duration_s, 1) })]]));
 }
 const measurements = (line) => line.measurements?.length > 0 && part(t("What the detector counted"), ...line.measurements.map(measurement));
 function notices(alert) {
@@ -105,7 +116,7 @@ export function detail(line) {
     el("p", { class: "kind" }, sign(mark, el("strong", {}, urgency)), el("span", {}, kind(alert)), alert.kind === "exercise" && el("strong", { class: "exercise" }, t("EXERCISE, nothing has happened"))),
     el("p", { class: "sentence" }, sentence(alert)),
     line.acknowledged && el("p", {}, sign("CLEAR", acknowledged(line.acknowledged))),
-    findings(line), who(alert), why(alert), radiation(alert), measurements(line), where(alert), when(line), notices(alert), journey(line),
+    findings(line), who(line), why(alert), radiation(alert), measurements(line), where(alert), when(line), notices(alert), journey(line),
     part(t("Numbers"), pairs([[t("Alert"), code(alert.id)], [t("Crossing"), code(alert.crossing)], [t("Follows"), code(alert.follows)]])),
     record(line),
   ].filter(Boolean);

@@ -1,7 +1,7 @@
 // Moments, places, persons and grounds as the duty officer reads them. All moments are UTC: booths stand in many zones.
 import { age, country as countryOf, countryName as nameOf, number, stamp } from "./figures.js";
 import { locale, t, tn, tr } from "./texts.js";
-import { BODIES, CHAINS, DETECTORS, FIELDS, FRAUDS, GRADES, KINDS, RADIATION_CHANNELS, TELLINGS, TIERS, VERDICTS } from "./words.js";
+import { BODIES, CATEGORIES, CHAINS, DETECTORS, FIELDS, FRAUDS, GRADES, KINDS, RADIATION_CHANNELS, TELLINGS, TIERS, VERDICTS } from "./words.js";
 
 const utc = (options) => stamp({ timeZone: "UTC", ...options });
 export const clock = utc({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -96,5 +96,9 @@ export function sentence(alert) {
   const values = { verdict: verdict(alert.verdict), place: place(alert.place), lane: alert.place.lane, what: all.length ? new Intl.ListFormat(locale()).format(all) : kind(alert) };
   return alert.place.lane ? t("{verdict} at {place}, lane {lane}: {what}.", values) : t("{verdict} at {place}: {what}.", values);
 }
+// Whom second line attached to an alert that names nobody: the finding that did, or nothing.
+export const attaching = (line) => (line.findings ?? []).find((one) => one.finding.person);
+// What kind of radiation the second line took it for: the last word on it.
+export const category = (line) => { const last = (line.findings ?? []).findLast((one) => one.finding.category); return last ? marked(CATEGORIES, last.finding.category) : null; };
 export const acknowledged = ({ officer, at }) => t("Acknowledged by {officer} at {time}", { officer, time: clock(at) });
 export const alertsCount = (n) => tn("{n} alert", "{n} alerts", n);
