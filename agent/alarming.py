@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
-from failsafe.agent.own_alarm import LaneKind, OwnAlarm, OwnTests
+from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
+from failsafe.agent.static_lane import StaticTests
 from failsafe.agent.vendor_rule import INTERVAL_S, Judged, VendorRule
 from failsafe.drivers import tsa
 from failsafe.drivers.driver import Driver
-from failsafe.drivers.reading import Alarm, Background, Malformed, Occupancy, Reading, Scan, SetUp
+from failsafe.drivers.reading import Alarm, Background, Dose, Malformed, Occupancy, Rate, Reading, Scan, SetUp
 
 _LONGEST: Final = 4096
 _LONG_AFTER_S: Final = 3600.0
+_MEASURING_S: Final = 10.0
+_SAME_ALARM_S: Final = 10.0
+# A device that tells no counts speaks once a second, unless it says otherwise.
+_A_SECOND: Final = 1.0
 
 Answer = dict[str, Any]
 
@@ -58,15 +64,37 @@ def _passes_s(reading: Reading, now: float) -> float:
     """Seconds that pass with a reading, where nobody wrote the time down: intervals and periods follow one another."""
     if isinstance(reading, Background) and reading.channel == "gamma":
         return tsa.BACKGROUND_EVERY_S
-    # What a device sends back-dated is told at one moment.
-    return reading.interval_s if isinstance(reading, Scan) and reading.channel == "gamma" and reading.at >= now else 0.0
+    if reading.at < now:
+        return 0.0  # what a device sends back-dated, or with a count before it, is told at one moment
+    if isinstance(reading, Dose | Rate):
+        return _A_SECOND
+    return reading.interval_s if isinstance(reading, Scan) and reading.channel == "gamma" else 0.0
+
+
+class _DeskTests:
+    """The tests of a static lane when nobody is being measured; an alarm that lasts is told once."""
+
+    def __init__(self) -> None:
+        allowed = Budget()
+        self._tests = StaticTests(allowed.gamma, allowed.neutron, _MEASURING_S)
+        self._alarmed: dict[tuple[str, str], float] = {}
+
+    def receive(self, reading: Reading) -> list[OwnAlarm]:
+        """Take one reading; the alarms that it brings about."""
+        fresh = []
+        for look in self._tests.receive(reading, measuring=False):
+            test = look.channel, look.test
+            if look.at - self._alarmed.get(test, -math.inf) > _SAME_ALARM_S:
+                fresh.append(OwnAlarm(look.at, look.channel, look.test, look.strength, look.threshold, (1,)))
+            self._alarmed[test] = look.at
+        return fresh
 
 
 class _Referee:
     """Judges readings in their order, and counts."""
 
     def __init__(self, nsigma: float | None, lane: LaneKind) -> None:
-        self._own = OwnTests(lane)
+        self._own: OwnTests | _DeskTests = _DeskTests() if lane == "static" else OwnTests(lane)
         self._crossed: list[OwnAlarm] = []
         self._told = nsigma is None
         self._rule = VendorRule(nsigma)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from failsafe.agent.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
 from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable, PortalTable
 from failsafe.drivers.driver import DriverRefused, built_in, find
 
@@ -15,6 +16,12 @@ from failsafe.drivers.driver import DriverRefused, built_in, find
 RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
 
 KeyPath = tuple[str | int, ...]
+
+# Drivers of devices that know no passages, and of those that tell counts during passages only; `n42` may be either.
+_WITHOUT_PASSAGES: Final = frozenset({"radeye", "gmc", "radpro", "bgeigie", "mightyohm", "gc10"})
+_WITH_PASSAGES: Final = frozenset({"tsa"})
+# So many times what is usual: then an alarm is soon taken for a false one.
+_TOO_MANY_TIMES: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,7 @@ def risks(configuration: Configuration) -> Iterator[Found]:
         yield Found(("link", "refresh_every_s"), what, "Take some minutes: 600.")
     yield from _of_lanes(configuration)
     yield from _of_addresses(configuration)
+    yield from _of_detectors(configuration)
     for kind, tables in (("readers", configuration.readers), ("portals", configuration.portals)):
         for number, device in enumerate(tables):
             if re.match(r"/dev/tty(USB|ACM)\d", device.port):
@@ -188,7 +196,7 @@ def _of_lanes(configuration: Configuration) -> Iterator[Found]:
         elif lane.name not in guarded:
             what = f"nobody can be cleared in lane {lane.name}: it has no portal."
             yield Found((*place, "radiation"), what, "Give it a portal, or set it to none.")
-        elif not (lane.window_before_s and lane.window_after_s):
+        elif lane.kind != "static" and not (lane.window_before_s and lane.window_after_s):
             key = "window_after_s" if not lane.window_after_s else "window_before_s"
             what = "is zero: a passage on that side of the document never belongs to the crossing."
             yield Found(
@@ -197,6 +205,35 @@ def _of_lanes(configuration: Configuration) -> Iterator[Found]:
         if lane.close_after_s <= lane.window_after_s and lane.radiation == "portal":
             what = "ends a crossing before its passage may begin."
             yield Found((*place, "close_after_s"), what, "Make it longer than window_after_s.")
+        yield from _of_tests(place, lane)
         if lane.name not in read:
             what = f"lane {lane.name} has no document reader: everything is typed in."
             yield Found((*place, "name"), what, "Give it one in [[readers]], if there is one.")
+
+
+def _of_tests(place: KeyPath, lane: LaneTable) -> Iterator[Found]:
+    """What a lane allows its own tests."""
+    usual = {"false_alarms_gamma": GAMMA_PER_OCCUPANCY, "false_alarms_neutron": NEUTRON_PER_OCCUPANCY}
+    for key, allowed in usual.items():
+        if getattr(lane, key) > _TOO_MANY_TIMES * allowed * 0.999:
+            what = f"allows {_TOO_MANY_TIMES:.0f} times as many false alarms as usual: people stop believing them."
+            yield Found((*place, key), what, f"Take {allowed:g}.")
+    if lane.kind == "static" and lane.close_after_s <= lane.measuring_s:
+        what = "ends a crossing before it was measured."
+        yield Found((*place, "close_after_s"), what, "Make it longer than measuring_s.")
+
+
+def _of_detectors(configuration: Configuration) -> Iterator[Found]:
+    """Detectors that do not fit what passes their lane."""
+    kinds = {lane.name: lane.kind for lane in configuration.lanes}
+    for number, portal in enumerate(configuration.portals):
+        place: KeyPath = ("portals", number)
+        kind = kinds[portal.lane]
+        if kind != "static" and portal.driver in _WITHOUT_PASSAGES:
+            what = f"knows no passages: nobody can be cleared in the {kind} lane {portal.lane}."
+            yield Found((*place, "driver"), what, 'Stand it on a desk and set the lane\'s kind = "static".')
+        if kind == "static" and portal.driver in _WITH_PASSAGES:
+            what = f"counts during passages only: nobody can be cleared in the static lane {portal.lane}."
+            yield Found((*place, "driver"), what, 'Set the lane\'s kind to "vehicle" or "pedestrian".')
+        if portal.nsigma is not None and (kind == "static" or portal.driver in _WITHOUT_PASSAGES):
+            yield Found((*place, "nsigma"), "means nothing to this device.", "Leave it out.")

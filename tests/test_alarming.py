@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from failsafe.agent import alarming, cli
-from failsafe.drivers import tsa
+from failsafe.drivers import cpm_lines, radeye, tsa
 
 KEYS = {"kind", "line", "channel", "at", "strength", "threshold", "panels"}
 BACKGROUND = b"GB,000100,000100,000100,000100\r\n"
@@ -113,3 +113,23 @@ def test_the_command():
         run = CliRunner().invoke(cli.failsafe, ["alarms", *wrong], input=b"")
         assert run.exit_code == 2
         assert said in run.stderr
+
+
+def meter(nsv_h: int) -> bytes:
+    return b"\x02 %d 0 0 00  PRD 1F \x03\r\n" % (nsv_h // 10)
+
+
+def test_a_meter_on_the_desk_is_judged_by_what_it_told_before():
+    quiet = b"".join(meter(90 + 10 * (second % 3)) for second in range(300))
+    *decided, summary = alarming.alarms(radeye.DRIVER, io.BytesIO(quiet + 5 * meter(900) + quiet), lane="static")
+    assert {(one["kind"], one["channel"]) for one in decided} == {("own", "gamma")}
+    assert min(one["line"] for one in decided) == 301
+    assert summary["own"]["gamma"] == len(decided) == 4  # once for each window, however long it lasts
+    assert all(one["strength"] >= one["threshold"] for one in decided)
+
+
+def test_counts_on_the_desk_take_their_time_from_themselves():
+    counts = b"".join(b"CPS, %d, CPM, 60, uSv/hr, 0.10, SLOW\r\n" % (second % 3) for second in range(300))
+    strong = b"CPS, 40, CPM, 60, uSv/hr, 0.10, SLOW\r\n"
+    first, *_ = alarming.alarms(cpm_lines.MIGHTYOHM, io.BytesIO(counts + strong), lane="static")
+    assert (first["kind"], first["line"], first["at"]) == ("own", 301, 300.0)

@@ -89,6 +89,42 @@ def test_a_lane_without_a_detector_is_declared():
     assert parse(SMALL + 'radiation = "none"\n').lanes[0].radiation == "none"
 
 
+def test_a_lane_says_what_passes_it_and_a_portal_its_factor():
+    plain = parse(SMALL).lanes[0]
+    assert (plain.kind, plain.order, plain.false_alarms_gamma, plain.false_alarms_neutron, plain.measuring_s) == (
+        "vehicle",
+        "either",
+        1e-3,
+        1e-4,
+        10.0,
+    )
+    lane = parse(SMALL + 'kind = "static"\nfalse_alarms_gamma = 0.0005\nmeasuring_s = 20\n').lanes[0]
+    assert (lane.kind, lane.false_alarms_gamma, lane.measuring_s) == ("static", 5e-4, 20.0)
+    assert parse(SAMPLE).portals[0].nsigma is None
+    assert parse(SAMPLE.replace("# nsigma", "nsigma")).portals[0].nsigma == 4.0
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("false_alarms_gamma = 0.01", "lanes.1.false_alarms_gamma"),
+        ("false_alarms_neutron = 0.00001", "lanes.1.false_alarms_neutron"),
+        ("false_alarms_gamma = 0", "lanes.1.false_alarms_gamma"),
+        ("measuring_s = 2", "lanes.1.measuring_s"),
+        ('kind = "desk"', "lanes.1.kind"),
+        ('order = "first"', "lanes.1.order"),
+    ],
+)
+def test_what_a_lane_cannot_keep_is_a_fault(line, key):
+    (fault,) = faults(SMALL + line + "\n")
+    assert fault.key == key
+
+
+def test_a_budget_beyond_the_tables_is_told_with_what_they_serve():
+    (fault,) = faults(SMALL + "false_alarms_gamma = 0.5\n")
+    assert "between 0.0001 and 0.001" in fault.advice
+
+
 # --- what is wrong -------------------------------------------------------------------------------------------
 
 
@@ -352,11 +388,18 @@ def test_a_careful_configuration_has_no_caution():
         ("close_after_s = 120.0", "close_after_s = 30.0", "lanes.1.close_after_s"),
         ('port = "/dev/failsafe/portal-1"', 'port = "/dev/ttyUSB0"', "portals.1.port"),
         ("[[readers]]", '[[lanes]]\nname = "2"\n[[readers]]', "lanes.2.radiation"),
+        ("false_alarms_neutron = 0.0001", "false_alarms_neutron = 0.001", "lanes.1.false_alarms_neutron"),
+        ('driver = "tsa"', 'driver = "radeye"', "portals.1.driver"),
+        ('kind = "vehicle"', 'kind = "static"', "portals.1.driver"),
+        ('kind = "vehicle"', 'kind = "static"\nclose_after_s = 8.0', "lanes.1.close_after_s"),
+        ('driver = "tsa"', 'driver = "gmc"\nnsigma = 4.0', "portals.1.nsigma"),
     ],
 )
 def test_each_risk_is_named_with_its_line_and_what_to_do(old, new, key):
     assert SAFE.count(old) == 1, old
     text = SAFE.replace(old, new)
+    if "\nclose_after_s" in new:
+        text = text.replace("close_after_s = 120.0", "", 1)
     found = config.cautions(text.encode(), Path("booth.toml"))
     assert key in [one.key for one in found]
     for one in found:
