@@ -123,6 +123,30 @@ def link(path: Path) -> None:
 
 @failsafe.command()
 @with_config
+@click.argument("name")
+@click.option("--drop-in", is_flag=True, help="Print the unit's drop-in that allows this portal's address, and end.")
+def line(path: Path, name: str, drop_in: bool) -> None:
+    """Run the relay of the portal NAME, which speaks over TCP, until it is stopped."""
+    from failsafe.agent import line_relay
+
+    configuration = config.load(path)
+    portals = {portal.name: portal for portal in configuration.portals if portal.address}
+    if name not in portals:
+        there = ", ".join(portals) or "none"
+        raise click.UsageError(f"There is no portal {name!r} with an `address` in {path}; there are: {there}.")
+    host, port = portals[name].peer()
+    if drop_in:
+        click.echo(line_relay.drop_in(name, host), nl=False)
+        return
+    journal.start()
+    try:
+        line_relay.run(line_relay.Settings(name, host, port, configuration.socket_of(portals[name])))
+    except line_relay.SocketTaken as taken:
+        raise click.ClickException(str(taken)) from taken
+
+
+@failsafe.command()
+@with_config
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for programs.")
 @click.option("--watch", is_flag=True, help="Go on showing it, on a terminal, until Ctrl-C.")
 @click.option("--check", is_flag=True, help="Exit code 3 where nobody can be cleared in a lane at least.")

@@ -38,9 +38,10 @@ _PROBES: Final = 3
 SILENT_S: Final = 60.0
 _GLANCE_S: Final = 1.0
 _BITE: Final = 4096
-# Minutes of a portal's lines: who has so much untaken reads no longer, and what it would read is old.
+# What one end has said and the other not yet taken: a burst waits at its sender, and who takes nothing is let go.
 _MOST_WAITING: Final = 64 * 1024
 _SOCKET_BUFFER: Final = 16 * 1024
+_UNTAKEN_S: Final = 5.0
 
 _log = structlog.get_logger("line")
 Word = Literal["starting", "away", "connected"]
@@ -145,6 +146,7 @@ class Relay:
         path = self._settings.socket
         _make_room(path)
         try:
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             door = await asyncio.start_unix_server(self._answer, path=path, limit=_BITE)
             path.chmod(0o660)
         except OSError as error:
@@ -162,10 +164,11 @@ class Relay:
             writer.close()
             return
         self._listener = writer
+        writer.transport.set_write_buffer_limits(high=_MOST_WAITING)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
         try:
             while chunk := await reader.read(_BITE):
-                self._send_to_portal(chunk)
+                await self._send_to_portal(chunk)
         except (OSError, asyncio.CancelledError):
             pass  # the listener is gone, or the relay ends; asyncio would log the latter as a fault
         finally:
@@ -178,11 +181,9 @@ class Relay:
             return AWAY
         return READY if self._listener is None else HELD
 
-    def _send_to_listener(self, chunk: bytes) -> None:
-        if self._listener is None or not chunk:
-            return
-        self._listener.write(chunk)
-        if self._listener.transport.get_write_buffer_size() > _MOST_WAITING:
+    async def _send_to_listener(self, chunk: bytes) -> None:
+        listener = self._listener
+        if listener is not None and not await _taken(listener, chunk) and listener is self._listener:
             _log.warning("the listener does not read and is let go", device=self._settings.name)
             self._let_go()
 
@@ -217,6 +218,7 @@ class Relay:
         try:
             _have_it_probed(writer.get_extra_info("socket"))
             await self._settle(reader)
+            writer.transport.set_write_buffer_limits(high=_MOST_WAITING)
             self._peer = writer
             self._become("connected", "")
             await self._hand_on(reader)
@@ -267,20 +269,30 @@ class Relay:
             if not chunk:
                 raise ConnectionResetError(errno.ECONNRESET, "closed")
             heard_at, self._has_spoken = clock(), True
-            self._send_to_listener(chunk)
+            await self._send_to_listener(chunk)
 
-    def _send_to_portal(self, chunk: bytes) -> None:
-        if self._peer is None:
-            return
-        self._peer.write(chunk)
-        if self._peer.transport.get_write_buffer_size() > _MOST_WAITING:
+    async def _send_to_portal(self, chunk: bytes) -> None:
+        peer = self._peer
+        if peer is not None and not await _taken(peer, chunk):
             _log.warning("the portal takes nothing and is called anew", device=self._settings.name)
-            self._peer.transport.abort()
+            peer.transport.abort()
 
     def _become(self, state: Word, detail: str) -> None:
         if state != self._state:
             _log.info("line", device=self._settings.name, state=state, detail=detail)
         self._state, self._detail = state, detail
+
+
+async def _taken(writer: asyncio.StreamWriter, chunk: bytes) -> bool:
+    """Send, and wait while too much is on its way; false if it is not taken. Its reader sees that one has gone."""
+    writer.write(chunk)
+    with contextlib.suppress(ConnectionError):
+        try:
+            async with asyncio.timeout(_UNTAKEN_S):
+                await writer.drain()
+        except TimeoutError as error:
+            return error.errno is not None
+    return True
 
 
 def _make_room(path: Path) -> None:
