@@ -187,6 +187,8 @@ class _Writer:
         yield from self._state()
 
     def _background(self, channel: Channel, background: Background) -> Iterator[str]:
+        if not all(map(math.isfinite, background.panels_cps)):
+            return  # better none than a wrong one
         yield from self._head(f"b{channel[0]}", "Background", background.at - 1.0, 1.0)
         yield from self._counts(f"b{channel[0]}", channel, background.panels_cps, 1.0)
         yield "<OccupancyIndicator>false</OccupancyIndicator></RadMeasurement>"
@@ -308,7 +310,8 @@ def _number(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    told = f"{max(seconds, 0.0):.3f}".rstrip("0").rstrip(".")
+    """The schema wants some time: what took none took a millisecond."""
+    told = f"{max(seconds, 0.001) if math.isfinite(seconds) else 0.001:.3f}".rstrip("0").rstrip(".")
     return f"PT{told}S"
 
 
