@@ -12,7 +12,7 @@ from failsafe.screens.words import SHARED
 
 ACTIONS: Final = {
     "PROCEED": "Let the traveller proceed.",
-    "WAIT_PORTAL": "Wait: the portal has not finished with this passage.",
+    "WAIT_PORTAL": "Wait: the detector has not finished with this traveller.",
     "REREAD": "Read the document again, or enter it by hand (M).",
     "REFER_SECONDARY": "Refer the traveller to second line.",
     "RADIATION_SCREEN": "Screen traveller, luggage and vehicle for radiation.",
