@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
@@ -31,6 +31,7 @@ def alarms(
     nsigma: float | None = None,
     stamped: bool = False,
     lane: LaneKind = "vehicle",
+    heard: Callable[[Reading, float], None] | None = None,
 ) -> Iterator[Answer]:
     """The decisions on a device's raw bytes, then a summary.
 
@@ -40,6 +41,7 @@ def alarms(
         nsigma: the factor of the shadow rule; None takes it from the device's set-up lines.
         lane: its kind; says which of the booth's own tests run.
         stamped: each line ends in a recorder's time stamp; without it the time is counted from the readings.
+        heard: is told each reading too, and when it was heard.
     """
     decoder = driver.decoder()
     referee = _Referee(nsigma, lane)
@@ -52,10 +54,14 @@ def alarms(
         now = now if stamp is None else stamp
         for reading in decoder.receive(piece if stamp is None else tsa.strip_stamp(piece), now):
             yield from referee.take(reading, number)
+            if heard is not None:
+                heard(reading, now)
             now += 0.0 if stamped else _passes_s(reading, now)
         yield from referee.line_done(number)
     for reading in decoder.receive(b"", now + _LONG_AFTER_S):
         yield from referee.take(reading, number)
+        if heard is not None:
+            heard(reading, now)
     yield from referee.line_done(number)
     yield referee.summary(number)
 

@@ -411,9 +411,20 @@ def decode(driver: str, source: IO[bytes], stamped: bool) -> None:
     show_default=True,
     help="Its kind: which own tests run.",
 )
-def alarms(driver: str, source: IO[bytes], nsigma: float | None, stamped: bool, lane: LaneKind) -> None:
+@click.option(
+    "--n42",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write an N42.42 document here for each passage that alarmed.",
+)
+def alarms(
+    driver: str, source: IO[bytes], nsigma: float | None, stamped: bool, lane: LaneKind, folder: Path | None
+) -> None:
     """Say of a detector's raw bytes which lines alarm: the portal's word, its rule's shadow, the booth's own tests."""
+    from importlib.metadata import version
+
     from failsafe.agent import alarming
+    from failsafe.agent.n42_files import FolderInUse, N42Files
 
     try:
         found = drivers.find(driver)
@@ -421,7 +432,16 @@ def alarms(driver: str, source: IO[bytes], nsigma: float | None, stamped: bool, 
         raise click.UsageError(str(error.args[0])) from error
     if found.role != "radiation":
         raise click.UsageError(f"{driver} reads documents. Name the driver of a radiation detector, as `tsa`.")
-    _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped, lane=lane))
+    if folder is None:
+        _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped, lane=lane))
+        return
+    files = N42Files(folder, found, nsigma=nsigma, lane=lane, stamped=stamped, version=version("failsafe-edge"))
+    try:
+        _print_lines(alarming.alarms(found, source, nsigma=nsigma, stamped=stamped, lane=lane, heard=files.take))
+        written = files.close()
+    except (FolderInUse, OSError) as error:
+        raise click.UsageError(f"The documents cannot be written to {folder}: {error}") from error
+    click.echo(f"{written} N42 documents in {folder}.", err=True)
 
 
 def _print_lines(answers: Iterable[Answer]) -> None:

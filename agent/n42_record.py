@@ -15,7 +15,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from xml.sax.saxutils import escape
 
@@ -39,7 +39,7 @@ _MOST_PANELS: Final = 64
 _ENDS: Final[dict[Ends, str]] = {
     "ended": "",
     "standing": "The passage had not ended when this was written: somebody was standing in the detector.",
-    "stopped": "The booth was stopped during the passage.",
+    "stopped": "Booth or recording ended during the passage.",
 }
 
 
@@ -94,6 +94,13 @@ class Draft:
             size=len(content),
             document=packed,
         )
+
+
+def with_backgrounds(course: Course, known: Iterable[tuple[Channel, float]], at: float) -> Course:
+    """The course with the background that was learnt at a device which tells none; all panels are one."""
+    if course.backgrounds:
+        return course
+    return replace(course, backgrounds=tuple((channel, Background(at, channel, (cps,))) for channel, cps in known))
 
 
 def fitting(recorded: Recorded, limit: int = MEASUREMENT_LENGTH) -> tuple[bytes, bytes, int]:

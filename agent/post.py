@@ -17,7 +17,7 @@ from failsafe.agent.attachments import Attachments, Due
 from failsafe.agent.crossing import Changes, Lane, LaneSettings
 from failsafe.agent.fusion import AlertCall, Findings, MirrorState, Verdict
 from failsafe.agent.matching import PersonFinding
-from failsafe.agent.n42_record import Draft, Recorded
+from failsafe.agent.n42_record import Draft, Recorded, with_backgrounds
 from failsafe.agent.page.view import (
     AlertView,
     CandidateView,
@@ -320,7 +320,7 @@ class Post:
             id=self._around.new_id(),
             detector=monitor.detector,
             instrument=monitor.settings.instrument,
-            course=course,
+            course=with_backgrounds(course, passage.backgrounds, passage.began_at),
             own=passage.own,
             health=health,
             advice=advice(health),
