@@ -11,7 +11,7 @@ export function identity(recorded) {
   function draw(now, known) {
     [shown, held] = [now, known];
     const attached = known?.findings?.some((one) => one.attached), offered = Boolean(now?.attachable) && !attached;
-    put($("identity-said"), now?.alerts?.length && now.alerts.every((one) => one.kind === "radiation_alarm") && [attached, now.attachable], ([done, may]) => [
+    put($("identity-said"), now?.alerts?.length > 0 && now.alerts.every((one) => one.kind === "radiation_alarm") && [attached, now.attachable], ([done, may]) => [
       done ? t("The traveller’s document is attached to the alert.") : t("The alert names nobody."),
       !done && !may && [" ", t("No document is known here that could be attached.")]]);
     button.hidden = !offered;
