@@ -59,6 +59,8 @@ def test_a_device_on_a_desk_has_its_background_in_it(shared: Path, tmp_path: Pat
     loud = b"CPS, 90, CPM, 5400, uSv/hr, 30.8, SLOW\r\n" * 5
     result = alarms("mightyohm", "--lane", "static", "--n42", str(tmp_path), given=quiet + loud + quiet[:4000])
     assert result.exit_code == 0, result.output
-    for file in tmp_path.glob("*.n42"):
-        assert violations(shared, file.read_bytes()) == []
-        assert b"<RadInstrumentClassCode>Other<" in file.read_bytes()
+    (file,) = tmp_path.glob("*.n42")
+    assert violations(shared, file.read_bytes()) == []
+    assert b"<RadInstrumentClassCode>Other<" in file.read_bytes()
+    (background,) = [one for one in n42_document.read(file.read_bytes()).measurements if not one.occupied]
+    assert background.class_code == "Background" and background.counts[0].counts == pytest.approx(2.0, abs=0.2)
