@@ -1,4 +1,4 @@
-"""Own tests where bodies hide little of the background: all neutrons, gamma of pedestrian and static lanes. Pure.
+"""Own tests where bodies hide little of the background: all neutrons, gamma of pedestrian lanes. Pure.
 
 Two kinds of test look at the counts of all panels as they come, interval by interval:
 

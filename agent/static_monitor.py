@@ -20,6 +20,7 @@ from failsafe.agent.radiation import FAULTS_BY_WEIGHT, DetectorSettings, Health,
 from failsafe.agent.static_lane import WAITS_S, StaticTests
 from failsafe.drivers.reading import (
     Alarm,
+    Background,
     Channel,
     DeviceHealth,
     Dose,
@@ -79,6 +80,10 @@ class StaticMonitor(LaneMonitor):
             return
         self._heard_at = now
         looks = self._tests.receive(reading, measuring=bool(self._due))
+        if (looks or isinstance(reading, Alarm)) and not self._lasting():
+            self._begin(reading.at)
+        for passage in self._lasting():  # the reading that ends a passage is its last
+            self._courses.receive(reading, passage.id)
         match reading:
             case Scan() | Rate() | Dose():
                 self._take_measured(reading, looks, now)
@@ -90,9 +95,6 @@ class StaticMonitor(LaneMonitor):
                 self._take_nuclide(reading)
             case _:
                 pass
-        lasting = [passage for passage in self._passages if passage.ended_at is None]
-        concerned = lasting[-1] if lasting else self._passages[-1] if self._passages else None
-        self._courses.receive(reading, concerned.id if concerned else None)
         self._doubt_if_unwell(now)
 
     # --- what it knows -------------------------------------------------------------------------------------------
@@ -133,9 +135,7 @@ class StaticMonitor(LaneMonitor):
     def _take_measured(self, reading: Scan | Rate | Dose, looks: list[Look], now: float) -> None:
         self._background_at = now
         self._keep_level(reading)
-        if looks:
-            concerned = self._lasting() or [self._begin(reading.at)]
-            self._take_looks(looks, concerned)
+        self._take_looks(looks, self._lasting())
         for passage in self._lasting():
             # One that alarmed lasts as long as the alarm: the windows still hold what was seen.
             alarming = bool(passage.alarms) and reading.at - self._alarmed_at < _OVER_S
@@ -153,6 +153,8 @@ class StaticMonitor(LaneMonitor):
         channels: tuple[Channel, ...] = ("gamma", "neutron")
         held = {channel: self._tests.background(channel) for channel in channels}
         self._backgrounds = {channel: one[0] for channel, one in held.items() if one is not None and one[1] != "dose"}
+        for channel, cps in self._backgrounds.items():
+            self._courses.receive(Background(reading.at, channel, (cps,)), None)
         if isinstance(reading, Dose):
             return
         scan = isinstance(reading, Scan)
@@ -185,7 +187,7 @@ class StaticMonitor(LaneMonitor):
         self._alarmed_at = reading.at
         self._alarm_times.append((reading.channel, reading.at))
         self._tests.disturbed(reading.at - WAITS_S, reading.at + _OVER_S)
-        for passage in self._lasting() or [self._begin(reading.at)]:
+        for passage in self._lasting():
             told = passage.told | {reading.channel}
             self._replace(replace(passage, alarms=passage.alarms | told, told=told))
 

@@ -186,6 +186,29 @@ def test_a_source_that_stays_is_one_alarm():
     assert desk.unclaimed == []
 
 
+def test_what_was_counted_is_kept_for_each_who_was_measured():
+    desk = ready()
+    for document in ("doc-a", "doc-b"):
+        desk.present(document)
+        desk.hear(4)
+    desk.hear(30)
+    first, second = (desk.monitor.course(passage.id) for passage in desk.monitor.passages())
+    assert first is not None and second is not None
+    assert (sum(one.live_s for one in first.gamma), sum(one.live_s for one in second.gamma)) == (10.0, 10.0)
+    assert first.gamma[4].counts == second.gamma[0].counts
+    assert dict(first.backgrounds)["gamma"].panels_cps[0] == pytest.approx(30.0, rel=0.1)
+
+
+def test_an_alarm_of_nobody_has_its_course_too():
+    desk = ready()
+    desk.hear(3, 300.0)
+    desk.hear(60)
+    (passage,) = desk.monitor.passages()
+    course = desk.monitor.course(passage.id)
+    assert course is not None and max(one.counts[0] for one in course.gamma) > 200
+    assert sum(one.live_s for one in course.gamma) < 25.0
+
+
 def test_the_next_traveller_does_not_cut_the_measurement_short():
     desk = ready()
     first = desk.present("doc-a")
