@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys, scanning, technician
+from failsafe.agent import config, decoding, keys, scanning, technician, upkeep
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -168,6 +168,16 @@ def status(path: Path, as_json: bool, watch: bool, check: bool) -> None:
         statuses.show(told, console)
     if check and statuses.is_hindered(told):
         sys.exit(_HINDERED)
+
+
+@failsafe.command()
+@with_config
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for programs.")
+def selftest(path: Path, as_json: bool) -> None:
+    """Test all that the booth stands on, from its configuration to its alarm tests, with what to do next."""
+    from failsafe.agent import selftest as selftests
+
+    sys.exit(selftests.run(path, as_json=as_json))
 
 
 # --- setting up ------------------------------------------------------------------------------------------------
@@ -453,6 +463,8 @@ failsafe.add_command(scanning.scan)
 failsafe.add_command(technician.watch)
 failsafe.add_command(technician.record)
 failsafe.add_command(technician.replay)
+failsafe.add_command(upkeep.background)
+failsafe.add_command(upkeep.accept_setup)
 
 
 # --- showing ---------------------------------------------------------------------------------------------------

@@ -19,10 +19,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from failsafe.agent import config, measurement
+from failsafe.agent import config
 from failsafe.agent.control import CoreUnreachable, Visitor
-from failsafe.agent.inspection import LONGEST_S, SHORTEST_S
-from failsafe.agent.measurement import SPREAD_ADVICE, Measurement
 from failsafe.agent.tables import Configuration, DeviceTable
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
@@ -51,7 +49,7 @@ with_json = click.option("--json", "as_json", is_flag=True, help="One JSON objec
 @click.argument("name")
 @click.option(
     "--seconds",
-    type=click.FloatRange(SHORTEST_S, LONGEST_S),
+    type=click.FloatRange(2.0, 3600.0),
     default=60.0,
     show_default=True,
     help="How long to measure.",
@@ -156,7 +154,9 @@ def _by_port(configuration: Configuration, table: DeviceTable, seconds: float, s
 
 
 def _measured(heard: queue.Queue[Reading | LineState], seconds: float, show: Show) -> Answer:
-    measured = Measurement()
+    from failsafe.agent import measurement  # with what it needs, which other commands need not wait for
+
+    measured = measurement.Measurement()
     began, begun = _now(), False
     while (elapsed_s := _now() - began) < seconds:
         show(elapsed_s, seconds)
@@ -187,6 +187,8 @@ def _now() -> float:
 
 def show_background(answer: Answer, console: Console) -> None:
     """What was measured: a table on a terminal, plain lines elsewhere."""
+    from failsafe.agent.measurement import SPREAD_ADVICE
+
     rows = [(told, panel) for told in answer["background"] for panel in told["panels"]]
     if console.is_terminal:
         table = Table("", "panel", "mean", "stored", "", "spread", title=None, box=None, pad_edge=False)
