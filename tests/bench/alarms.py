@@ -25,7 +25,7 @@ from failsafe.agent.bench import standard_error
 from failsafe.agent.figures import Figure, Rival, figure, table
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.drivers import tsa
-from tests.bench import curves
+from tests.bench import curves, desk
 from tests.occupancies import EVEN, Stretch, every
 
 SEED = 66  # another than the calibration's
@@ -154,6 +154,7 @@ def figures(occupancies: int = OCCUPANCIES) -> Iterator[Figure]:
     for name, split in (("skewed", SKEWED), ("even", EVEN), ("one_panel", ONE_PANEL)):
         sizes = (gamma, max(found // 4, 500))
         yield from found_nine_in_ten(f"found_vehicle_1000cps_{name}", VEHICLE, shadowed, rule, 1e-3, sizes, split)
+    yield from desk.figures(occupancies / OCCUPANCIES, upper_bound)
     yield from day(occupancies / OCCUPANCIES)
 
 
