@@ -163,7 +163,8 @@ def _append(ledger: Ledger, finding: Finding, *, attach: bool) -> FindingRefused
         alert = ledger.entry(alert_id)
         if alert is None or not isinstance(alert.body, Alert):
             return FindingRefused("NOT RECORDED: the alert itself is not in the ledger.", _TELEPHONE, booth=True)
-        if (alert.body.crossing, alert.body.place.lane) != (finding.crossing, finding.place.lane):
+        # An alarm raised before a document stood beside it belongs to no crossing, and to the one it then reached.
+        if alert.body.crossing not in (None, finding.crossing) or alert.body.place.lane != finding.place.lane:
             return FindingRefused("The finding names an alert of another crossing.", _RELOAD)
         alerts.append(alert.body)
     refusal = _unfit(ledger, finding, alerts, attach=attach)

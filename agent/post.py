@@ -145,6 +145,7 @@ class Post:
         self._shown: _Record | None = None
         self._history: list[tuple[_Record, str]] = []
         self._alarms_told: dict[str, frozenset[str]] = {}
+        self._nobodys: dict[str, list[AlertView]] = {}  # by passage: alerts raised before a document stood beside it
         self._attachments = Attachments()
 
     # --- what comes in -------------------------------------------------------------------------------------------
@@ -220,6 +221,7 @@ class Post:
             del self._records[crossing_id]
         passages = {passage.id for passage in self._passages()}
         self._alarms_told = {known: told for known, told in self._alarms_told.items() if known in passages}
+        self._nobodys = {known: raised for known, raised in self._nobodys.items() if known in passages}
 
     def _tell_unclaimed(self, passage: Passage, now: float) -> None:
         """An alarm beside which no document stands is shown and told all the same."""
@@ -230,6 +232,7 @@ class Post:
     def _judge(self, record: _Record, now: float, arrived_at: float | None = None) -> None:
         if record.crossing is not None:
             record.passages = self.lane.passages_of(record.crossing)
+            self._adopt(record)
         verdict = fusion.judge(self._findings(record, recording=self._around.recording()))
         calls = [call for call in verdict.alerts if self._is_news(record, call)]
         if record.verdict is not None and not calls and _same(record.verdict, verdict):
@@ -299,7 +302,10 @@ class Post:
         """What has gone to the ledger is not raised again; before that, a fault of ours must not make it count."""
         for call, alert in zip(calls, raised, strict=True):
             record.raised[self._key(record, call)] = record.last_alert = alert.id
-            record.alerts.append(AlertView(id=alert.id, kind=alert.kind, urgency=alert.urgency, at=alert.at.wall))
+            view = AlertView(id=alert.id, kind=alert.kind, urgency=alert.urgency, at=alert.at.wall)
+            record.alerts.append(view)
+            for passage in record.passages if record.crossing is None else ():
+                self._nobodys.setdefault(passage.id, []).append(view)
             if call.kind == "radiation_alarm":
                 self._alarms_told |= {passage.id: frozenset(passage.alarms) for passage in record.passages}
             if call.kind in ("radiation_alarm", "person_and_radiation"):
@@ -329,6 +335,11 @@ class Post:
             ends=due.ends,
         )
         self._around.attach(Draft(recorded, around.at, around.place, due.alerts, monitor.summary(now, passage)))
+
+    def _adopt(self, record: _Record) -> None:
+        """An alarm that was nobody's is this crossing's too once it reaches it: what is found goes under its alert."""
+        for passage in record.passages:
+            record.alerts += [alert for alert in self._nobodys.get(passage.id, ()) if alert not in record.alerts]
 
     def _issue(
         self, record: _Record, verdict: Verdict, recorded: bool, raised: Sequence[Alert], arrived_at: float | None

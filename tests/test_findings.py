@@ -140,6 +140,13 @@ def test_an_alarm_that_was_nobodys_can_be_explained_too(booth: Booth) -> None:
     assert booth.kept()[0].crossing is None
 
 
+def test_an_alarm_raised_before_the_document_was_shown_takes_the_findings_of_its_crossing(booth: Booth) -> None:
+    booth.raises(alert(1, crossing=None))
+    booth.findings.record(order(2, alert(1), attach=True), PERSON)
+    (found,) = booth.kept()
+    assert (found.crossing, found.person) == ("crossing-1", PERSON)
+
+
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [

@@ -225,6 +225,48 @@ def test_an_alarm_told_without_a_document_is_not_told_again_with_one() -> None:
     assert booth.kinds == ["radiation_alarm"]
 
 
+def test_second_line_can_attach_the_traveller_to_an_alarm_that_names_nobody() -> None:
+    booth = Booth()
+    crossing = booth.show(INNOCENT)
+    assert not booth.post.second(booth.now).attachable  # no alert, nothing to attach to
+    booth.passes("gamma")
+    assert booth.post.second(booth.now).attachable
+    person = booth.post.person(crossing)
+    assert person is not None and person.surname == "SAMPLE"
+    assert booth.post.person("another") is None
+    assert b"SAMPLE" not in msgspec.json.encode(booth.shift.recorded)
+
+
+def test_who_shows_the_document_after_the_alarm_gets_its_alert() -> None:
+    booth = Booth()
+    booth.passes("gamma")
+    second = booth.post.second(booth.now)
+    assert second.crossing is None and not second.attachable
+    booth.now += 1
+    booth.show(INNOCENT)
+    shown = booth.post.second(booth.now)
+    assert shown.alerts == second.alerts and shown.attachable
+    booth.wait(2.0)
+    assert booth.post.second(booth.now).alerts == second.alerts
+
+
+def test_alerts_that_name_their_traveller_take_no_other_document() -> None:
+    booth = Booth()
+    booth.show(HIT)
+    booth.passes("gamma")
+    assert booth.post.second(booth.now).alerts and not booth.post.second(booth.now).attachable
+
+
+def test_the_lane_forgets_the_traveller() -> None:
+    booth = Booth(closes_after_s=10.0)
+    crossing = booth.show(INNOCENT)
+    booth.passes()
+    booth.wait(60.0)
+    booth.show(HIT)
+    booth.wait(60.0)
+    assert booth.post.person(crossing) is None
+
+
 def test_a_second_channel_is_a_second_alert() -> None:
     booth = Booth()
     booth.show(INNOCENT)
