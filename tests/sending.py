@@ -79,8 +79,10 @@ class Booth:
             at=wall(len(self.entries)),
             place=self.place(),
             verdict="STOP",
-            person=PersonAsRead(source="zone", surname=surname, given="LIMTUSK"),
-            notices=(MatchedNotice(entity_id="2026/7000001", tier=tier, grade="strong", score=0.97),),
+            person=fields.pop("person", PersonAsRead(source="zone", surname=surname, given="LIMTUSK")),
+            notices=fields.pop(
+                "notices", (MatchedNotice(entity_id="2026/7000001", tier=tier, grade="strong", score=0.97),)
+            ),
             **fields,
         )
         return self.append(body)

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from failsafe.hq.desk_tables import ENTRIES, FINDINGS
 from failsafe.hq.outbox import OUTBOX
 from failsafe.sync import envelope
-from failsafe.sync.records import FINDING_ALERTS
+from failsafe.sync.records import FINDING_ALERTS, PersonAsRead
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
@@ -163,3 +163,28 @@ def test_a_database_from_before_findings_takes_them(hq, desk, booth):
         connection.execute(delete(FINDINGS))
     assert found(again, alert) == []
     again.close()
+
+
+def test_the_list_is_searched_by_the_kind_of_radiation(desk, booth):
+    alert, other = booth.alert(kind="radiation_alarm"), booth.alert(kind="radiation_alarm")
+    kind = booth.finding(alert, text="", category="medical", nuclide="I-131", days_since=3.0, plausible="plausible")
+    found_else = booth.finding(other, text="Tiles.", category="norm")
+    desk.take([booth.seal(entry) for entry in (alert, other, kind, found_else)], AT)
+    assert [line.alert.id for line in desk.list(10, "MEDICAL i-131").alerts] == [alert.body.id]
+    assert [line.alert.id for line in desk.list(10, "natural radioactivity").alerts] == [other.body.id]
+    (line,) = desk.list(10, "medical").alerts
+    assert line.findings[0].finding == kind.body
+
+
+def test_an_attached_identity_is_found_and_is_no_match(desk, booth):
+    alert = booth.alert(kind="radiation_alarm", person=None, notices=())
+    person = PersonAsRead(source="zone", surname="SAMPLE", given="ANNA", document_number="QX7654321")
+    act = booth.finding(alert, text="Asked for by telephone.", person=person)
+    desk.take([booth.seal(alert)], AT)
+    assert desk.list(10, "qx7654321").total == 0
+    told = count(desk, OUTBOX)
+    desk.take([booth.seal(act)], LATER)
+    (line,) = desk.list(10, "anna sample qx7654321").alerts
+    assert line.alert == alert.body and line.alert.person is None and line.alert.notices == ()
+    assert [one.finding.person for one in line.findings] == [person]
+    assert count(desk, OUTBOX) == told

@@ -23,6 +23,7 @@ from failsafe.sync.records import (
     ChannelSummary,
     MatchedDocument,
     MatchReason,
+    OwnTest,
     PersonAsRead,
     Place,
     RadiationSummary,
@@ -337,6 +338,13 @@ def test_a_quiet_channel_and_one_without_background():
         )
     )
     assert "  Neutron: quiet, 3 counts in 1 s at most\n" in said
+
+
+def test_the_booths_own_alarm_is_told_with_its_strength():
+    test = OwnTest(channel="gamma", test="contrast", strength=9.25, threshold=5.5, panels=(1, 3))
+    said = text(alert(radiation=RadiationSummary(detector="p", health="OK", own=(test,), nuclides=("I-131", "K-40"))))
+    assert "  The booth's own test (gamma, contrast): 9.25, threshold 5.5, panels 1, 3\n" in said
+    assert "  The detector recognised: I-131, K-40\n" in said
 
 
 def test_reasons_against_are_shown_as_such():
