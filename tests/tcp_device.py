@@ -20,16 +20,18 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class TcpDevice:
-    """Listens on loopback; what is sent while nobody is connected is lost.
+    """Listens at an address; what is sent while nobody is connected is lost.
 
     Args:
         port: to listen on; 0 is a free one.
+        host: the address; loopback if not given.
         refusing: who comes is sent away at once, as a second client is.
         deaf: nothing that is sent to it is read.
     """
 
-    def __init__(self, port: int = 0, *, refusing: bool = False, deaf: bool = False) -> None:
-        self._listening = socket.create_server(("127.0.0.1", port))
+    def __init__(self, port: int = 0, host: str = "127.0.0.1", *, refusing: bool = False, deaf: bool = False) -> None:
+        self._host = host
+        self._listening = socket.create_server((host, port))
         self.port: int = self._listening.getsockname()[1]
         self._refusing = refusing
         self._deaf = deaf
@@ -48,7 +50,7 @@ class TcpDevice:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self._host}:{self.port}"
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
