@@ -442,9 +442,9 @@ class Booth:
         """`failsafe background`, see docs/commands.md."""
         return self._inspection.background(device, seconds=seconds, store=store)
 
-    def accept_setup(self, device: str) -> dict[str, Any]:
+    def accept_setup(self, device: str, *, relearn: bool) -> dict[str, Any]:
         """`failsafe accept-setup`: blocks until the booth has accepted it."""
-        return self._inspection.accept_setup(device)
+        return self._inspection.accept_setup(device, relearn=relearn)
 
     def recorder(self) -> dict[str, Any]:
         """Whether the ledger's writer answers; blocks until it has written, or for some seconds."""
@@ -457,7 +457,7 @@ class Booth:
         try:
             answer = self._ask(act)
         except EntryRefused as refused:
-            return {"error": str(refused), "advice": "Look at its log."}
+            return {"error": str(refused), "advice": ""}
         assert isinstance(answer, dict)
         return answer
 

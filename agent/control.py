@@ -39,8 +39,8 @@ class Core(Protocol):
         """Measure a detector's background: how far that is, and at the end what was measured."""
         ...
 
-    def accept_setup(self, device: str) -> Answer:
-        """Take a detector's changed set-up as the right one; blocks until done."""
+    def accept_setup(self, device: str, *, relearn: bool) -> Answer:
+        """Take a detector's changed set-up as the right one, and perhaps learn anew; blocks until done."""
         ...
 
     def recorder(self) -> Answer:
@@ -108,7 +108,8 @@ async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[An
                 async for answer in answers:
                     await send(answer)
         elif asked == "accept-setup":
-            await send(await asyncio.to_thread(core.accept_setup, str(request.get("device"))))
+            device, relearn = str(request.get("device")), request.get("relearn") is True
+            await send(await asyncio.to_thread(core.accept_setup, device, relearn=relearn))
         elif asked == "recorder":
             await send(await asyncio.to_thread(core.recorder))
         elif asked == "verdicts":

@@ -122,23 +122,25 @@ class Inspection:
         _log.info("background stored", device=device)
         self._booth.note(Change(f"{device} background", "stored", "stored anew", f"was: {before}; is: {now}"))
 
-    def _accept(self, device: str) -> Answer:
+    def _accept(self, device: str, relearn: bool) -> Answer:
         monitor = self._booth.monitor(device)
         if monitor is None:
             return _refusal("This booth has no such detector.", "Name a portal of the configuration.")
         were, are = monitor.accept_setup()
-        if not were:
+        forgotten = monitor.relearn() if relearn else 0
+        if not were and not relearn:
             return _refusal("Nothing in its set-up has changed.", _nothing_changed(monitor))
         _log.info("set-up accepted", device=device)
-        self._booth.note(Change(f"{device} set-up", "changed", "accepted", _in_short(were, are)))
+        detail = "; ".join(_in_short(were, are) + ([f"{forgotten} lessons forgotten"] if relearn else []))
+        self._booth.note(Change(f"{device} set-up", "changed", "accepted", detail))
         lines = [{"tag": tag, "was": list(were[tag]), "is": list(fields)} for tag, fields in are.items()]
-        return {"device": device, "accepted": lines}
+        return {"device": device, "accepted": lines, "forgotten": forgotten}
 
     # --- on the door's -------------------------------------------------------------------------------------------
 
-    def accept_setup(self, device: str) -> Answer:
-        """Take a changed set-up as the right one; blocks until the booth has."""
-        return self._booth.ask(lambda now: self._accept(device))
+    def accept_setup(self, device: str, *, relearn: bool) -> Answer:
+        """Take a changed set-up as the right one, and have the lane teach anew; blocks until the booth has."""
+        return self._booth.ask(lambda now: self._accept(device, relearn))
 
     async def background(self, device: str, *, seconds: float, store: bool) -> AsyncGenerator[Answer, None]:
         """Measure a background: how far it is, again and again, and at the end what was measured or an error."""
@@ -170,9 +172,9 @@ def _nothing_changed(monitor: LaneMonitor) -> str:
     return "If it is CONFIG_CHANGED all the same, it tells another factor than `nsigma` in the configuration."
 
 
-def _in_short(were: SetUpLines, are: SetUpLines) -> str:
+def _in_short(were: SetUpLines, are: SetUpLines) -> list[str]:
     """The changed lines, for a record that headquarters reads."""
-    return "; ".join(f"{tag}: {_fields(were[tag])} is now {_fields(are[tag])}" for tag in are)
+    return [f"{tag}: {_fields(were[tag])} is now {_fields(are[tag])}" for tag in are]
 
 
 def _fields(fields: tuple[float | str, ...]) -> str:

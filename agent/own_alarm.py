@@ -204,6 +204,10 @@ class OwnTests:
         if neutron is not None:
             self._books["neutron"].recall(neutron)
 
+    def relearn(self) -> None:
+        """Forget what the lane taught: something about it is other than it was."""
+        self._lessons = Lessons()
+
     def background(self, channel: Channel) -> Known | None:
         """What is held of a channel's background."""
         return self._books[channel].known

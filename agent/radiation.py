@@ -358,6 +358,12 @@ class LaneMonitor:
         told = self._plausibility.setup[1]
         return were, {tag: told[tag] for tag in were}
 
+    def relearn(self) -> int:
+        """Forget what quiet occupancies taught, so that the lane teaches anew; how many they were."""
+        taught = len(self._own.excesses)
+        self._own.relearn()
+        return taught
+
     @property
     def setup(self) -> tuple[SetUpLines, SetUpLines]:
         """The set-up lines that are accepted, and those last told."""

@@ -86,13 +86,14 @@ def background(path: Path, name: str, seconds: float, store: bool, as_json: bool
 @click.command("accept-setup")
 @with_config
 @click.argument("name")
+@click.option("--relearn", is_flag=True, help="Forget what the lane has taught, too: it is another than it was.")
 @with_json
-def accept_setup(path: Path, name: str, as_json: bool) -> None:
+def accept_setup(path: Path, name: str, relearn: bool, as_json: bool) -> None:
     """Accept the set-up that the detector NAME tells now, after looking at it: it is CONFIG_CHANGED no more."""
     configuration = config.load(path)
     _portal(configuration, name)
     with Visitor(Path(configuration.core.socket), timeout_s=_PATIENCE_S) as core:
-        answer = core.ask("accept-setup", device=name)
+        answer = core.ask("accept-setup", device=name, relearn=relearn)
     if "error" in answer:
         raise click.ClickException(f"{answer['error']} {answer.get('advice', '')}".strip())
     if as_json:
@@ -101,6 +102,8 @@ def accept_setup(path: Path, name: str, as_json: bool) -> None:
     for line in answer["accepted"]:
         was, now = (" ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in line[key]) for key in _SIDES)
         click.echo(f"{line['tag']}: {was}\n{' ' * len(line['tag'])}  is now {now}")
+    if relearn:
+        click.echo(f"Forgotten what {answer['forgotten']} quiet occupancies taught; the lane teaches anew.")
     click.echo("Accepted; headquarters is told.", err=True)
 
 
@@ -191,11 +194,18 @@ def show_background(answer: Answer, console: Console) -> None:
 
     rows = [(told, panel) for told in answer["background"] for panel in told["panels"]]
     if console.is_terminal:
-        table = Table("", "panel", "mean", "stored", "", "spread", title=None, box=None, pad_edge=False)
+        table = Table("", "panel", "mean", "stored", "against it", "spread", box=None, pad_edge=False)
         for told, panel in rows:
-            mean, stored, word = _mean(told, panel), _stored(told, panel), against(panel)
-            table.add_row(told["quantity"], str(panel["panel"]), mean, stored, word, panel["spread"])
+            stored = f"{panel['stored']:.1f}" if "stored" in panel else "none"
+            word = against(panel).partition(",")[0] if "stored" in panel else ""
+            table.add_row(told["quantity"], str(panel["panel"]), _mean(told, panel), stored, word, panel["spread"])
         console.print(table)
+        for told in answer["background"]:
+            if told["stored_at"]:
+                when = told["stored_at"][:16].replace("T", " ")
+                click.echo(
+                    f"Stored of {told['quantity']}: {when} UTC. Higher and lower: by more than counting explains."
+                )
     else:
         for told, panel in rows:
             click.echo(

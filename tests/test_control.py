@@ -38,6 +38,16 @@ class SmallCore:
         self.screened_on.append(threading.current_thread().name)
         return {"verdict": "CLEAR", "fields": sorted(person)}
 
+    def recorder(self) -> dict:
+        return {"recorded": True, "ms": 1.5}
+
+    def accept_setup(self, device: str, *, relearn: bool) -> dict:
+        return {"device": device, "forgotten": 7 if relearn else 0}
+
+    async def background(self, device: str, *, seconds: float, store: bool) -> AsyncIterator[dict]:
+        yield {"elapsed_s": 0.0, "of_s": seconds}
+        yield {"device": device, "stored": store}
+
     async def verdicts(self) -> AsyncIterator[dict]:
         waiting: asyncio.Queue[dict] = asyncio.Queue()
         self.listening.append(waiting)
@@ -128,6 +138,17 @@ def test_two_visitors_at_once(door):
         one.tell("status")
         assert other.ask("screen", person={})["verdict"] == "CLEAR"
         assert one.next()["booth"] == "ZZ-TEST-01"
+
+
+def test_a_technicians_requests_reach_the_core_as_they_were_sent(door):
+    with Visitor(door.path) as core:
+        assert core.ask("recorder")["recorded"] is True
+        assert core.ask("accept-setup", device="portal-1") == {"device": "portal-1", "forgotten": 0}
+        assert core.ask("accept-setup", device="portal-1", relearn=True)["forgotten"] == 7
+        assert core.ask("background", device="portal-1", seconds=30, store="yes")["of_s"] == 30.0
+        assert core.next() == {"device": "portal-1", "stored": False}  # only `true` stores
+        assert core.ask("background", device="portal-1", seconds="long", store=True)["of_s"] == 0.0
+        assert core.next() == {"device": "portal-1", "stored": True}
 
 
 def test_verdicts_come_until_the_visitor_leaves(door):

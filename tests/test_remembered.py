@@ -109,6 +109,14 @@ def test_lessons_are_learnt_again_and_what_came_since_follows_them():
     assert other.health(0.0) == "UNCALIBRATED"
 
 
+def test_a_lane_that_is_another_one_can_teach_anew():
+    monitor = heard(gamma(0.0))
+    monitor.recall(Remembered(detector=PORTAL, excesses=((0.0, 3.0, 0.0),) * TAUGHT_AFTER))
+    assert monitor.health(0.0) == "UNCALIBRATED"
+    assert monitor.relearn() == TAUGHT_AFTER
+    assert monitor.health(0.0) == "OK" and monitor.remembered(PORTAL).excesses == ()
+
+
 def test_a_memory_makes_no_silent_detector_ok():
     known = heard(SET, gamma(1.0), neutron(1.0))
     known.references["gamma"] = Measured((380.0,) * 4, (1.0,) * 4, 60.0)
