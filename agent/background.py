@@ -140,7 +140,7 @@ class BackgroundBook:
 
 def _agree(kept: Known, means: Sequence[float]) -> bool:
     """Whether a first mean may be of the background that was kept; a mean without decimals is a whole count off."""
-    if len(kept.panels_cps) != len(means):
+    if len(kept.panels_cps) != len(means) or kept.counted_s <= 0.0 or any(cps < 0.0 for cps in kept.panels_cps):
         return False
     pairs = zip(kept.panels_cps, means, strict=True)
     return all(abs(held - told) <= 1.0 + AGREES_WITHIN * math.sqrt(held / _TOLD_AT_ONCE_S) for held, told in pairs)
