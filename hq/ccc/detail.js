@@ -3,7 +3,7 @@ import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
 import { portal } from "./portal.js";
 import { acknowledged, attaching, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
-import { measurement } from "./measured.js";
+import { measured } from "./measured.js";
 import { t, tn, tr } from "./texts.js";
 import { CATEGORIES, CHANNELS, EXPLAINED, FRAUDS, GRADES, OWN_TESTS, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
 
@@ -86,7 +86,7 @@ function radiation({ radiation: rays }) {
   return part(t("Radiation"), (rays.channels ?? []).length > 0 && table(t("Channels"), [t("Channel"), t("State"), t("Peak"), t("Background"), t("Panels")], el("tbody", {}, rays.channels.map(row))),
     pairs([[t("Own tests"), (rays.own ?? []).map(own)], [t("Recognised"), rays.nuclides?.join(", ")], [t("Detector"), [rays.detector, sign(mark, says)]], [t("Passage"), rays.duration_s != null && t("lasted {seconds} s", { seconds: number(rays.duration_s, 1) })]]));
 }
-const measurements = (line) => line.measurements?.length > 0 && part(t("What the detector counted"), ...line.measurements.map(measurement));
+const measurements = (line) => { const told = measured(line); return told.length > 0 && part(t("What the detector counted"), ...told); };
 function notices(alert) {
   const [mark, old] = mirror(alert.mirror_age_s);
   return part(t("Notices the verdict rested on"), pairs([[t("Age then"), sign(mark, old)],

@@ -28,7 +28,13 @@ function ended({ ends, summed, radiation: rays }) {
     ends === "standing" && t("somebody was still standing in the detector"), ends === "stopped" && t("the booth was stopped meanwhile"),
     summed > 1 && tn("{n} interval of the detector is one in the file", "{n} intervals of the detector are one in the file", summed));
 }
-export function measurement(one) {
+// Alerts of radiation have one: it comes behind them, so that its absence is said.
+const DUE = ["radiation_alarm", "person_and_radiation"];
+export function measured({ alert, measurements = [] }) {
+  if (measurements.length || !DUE.includes(alert.kind)) return measurements.map(measurement);
+  return [el("p", { class: "empty" }, t("No measurement has come yet: it follows when the passage has ended. A booth that was killed before that has none to send."))];
+}
+function measurement(one) {
   const { measurement: said } = one, [mark, state] = chain(one.chain), [, , told] = telling(one);
   const button = el("button", { type: "button", class: "save" }, t("Save as N42 file"));
   const fault = el("p", { class: "warn", role: "status" });
