@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys, scanning, technician, upkeep
+from failsafe.agent import config, decoding, keys, scanning, simulating, technician, upkeep
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -463,6 +463,7 @@ failsafe.add_command(scanning.scan)
 failsafe.add_command(technician.watch)
 failsafe.add_command(technician.record)
 failsafe.add_command(technician.replay)
+failsafe.add_command(simulating.simulate)
 failsafe.add_command(upkeep.background)
 failsafe.add_command(upkeep.accept_setup)
 

@@ -1,6 +1,7 @@
 """Document readers that are not there, one a family, with their habits and faults: see `simulator` for the wire.
 
-For the demonstration, for technicians without hardware and for tests. `cute` readers are `simulator.DocumentReader`.
+For the demonstration, for technicians without hardware and for tests. `Reader` is a reader of any driver, with invented
+documents to lay on it, as `scripts` does.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from failsafe.drivers import elyctis, lines
-from failsafe.drivers.simulator import Pty, Unplugged
+from failsafe.drivers import elyctis, lines, specimens
+from failsafe.drivers.simulator import Pty, Unplugged, barcode_frame, zone_frame
 
 _LISTEN_EVERY_S: Final = 0.02
 
@@ -58,6 +59,7 @@ class _Answering:
 
     def __init__(self, pty: Pty) -> None:
         self.pty = pty
+        self.hangs = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="simulated reader", daemon=True)
 
@@ -75,7 +77,7 @@ class _Answering:
         while not self._stopping.wait(_LISTEN_EVERY_S):
             with suppress(Unplugged, OSError):
                 said = self.pty.read()
-                if said:
+                if said and not self.hangs:
                     self._hear(said)
 
     def _hear(self, said: bytes) -> None:
@@ -99,7 +101,6 @@ class ElyctisReader(_Answering):
         self._answers = {b"V": version.encode(), b"R": serial.encode()}
         self._heard = bytearray()
         self.armed = threading.Event()
-        self.hangs = False
 
     def present(self, zone: Sequence[str]) -> bool:
         """A document is laid on; false where the reader was not armed and so read nothing."""
@@ -126,8 +127,6 @@ class ElyctisReader(_Answering):
                 return
             body = bytes(self._heard[3 : 3 + length])
             del self._heard[: 3 + length]
-            if self.hangs:
-                continue
             if letter == b"C":
                 (self.armed.set if body == b"\x01" else self.armed.clear)()
             elif letter in self._answers:
@@ -163,7 +162,7 @@ class Imager(_Answering):
         return self._read(zone[0].encode() + self.ends)
 
     def _read(self, message: bytes) -> bool:
-        if not self.triggered.is_set():
+        if self.hangs or not self.triggered.is_set():
             return False
         self.triggered.clear()
         self._say(message)
@@ -177,3 +176,112 @@ class Imager(_Answering):
             self._say(b"\x02\x010000@SCNTRG1\x06;\x03")
         if lines.HONEYWELL_ON in said or lines.NEWLAND_ON in said:
             self.triggered.set()
+
+
+# --- any of them -------------------------------------------------------------------------------------------------
+
+DOCUMENTS: Final = (
+    specimens.td3("SAMPLESON", "INVENTED", "L898902C3", "UTO", "740812", "F", "320415"),
+    specimens.td1("NOBODY", "IMAGINED PERSON", "D23145890", "UTO", "660101", "M", "310228"),
+    specimens.td2("PLACEHOLDER", "ALSO INVENTED", "K4815162", "UTO", "851130", "X", "330909"),
+)
+
+
+READERS: Final = ("cute", "elyctis", "lines", "honeywell", "newland")
+
+
+class Reader:
+    """A reader at the end of a `Pty` that speaks as its driver's devices do.
+
+    Args:
+        pty: where it is plugged in.
+        driver: one of `READERS`.
+        pace: seconds of ours for one of a script's.
+
+    Attributes:
+        noisy: noise comes in place of every document.
+    """
+
+    def __init__(self, pty: Pty, driver: str, pace: float = 1.0) -> None:
+        self.pty = pty
+        self.driver = driver
+        self.pace = pace
+        self.noisy = False
+        self._laid = 0
+        self._silent = False
+        self._asked: ElyctisReader | Imager | None = None
+        if driver == "elyctis":
+            self._asked = ElyctisReader(pty)
+        elif driver in ("honeywell", "newland"):
+            self._asked = Imager(pty, b"\r")
+
+    @property
+    def silent(self) -> bool:
+        """It hangs: it neither reads nor answers."""
+        return self._silent
+
+    @silent.setter
+    def silent(self, silent: bool) -> None:
+        self._silent = silent
+        if self._asked is not None:
+            self._asked.hangs = silent
+
+    def start(self) -> None:
+        """Begin to answer what it is asked."""
+        if self._asked is not None:
+            self._asked.start()
+
+    def stop(self) -> None:
+        """Fall silent; may be called twice."""
+        if self._asked is not None:
+            self._asked.stop()
+
+    def document(self) -> None:
+        """The next invented document is laid on; a reader that is not triggered or asked reads nothing."""
+        zone = DOCUMENTS[self._laid % len(DOCUMENTS)]
+        self._laid += 1
+        if self.noisy:
+            self.garbage(seed=self._laid)
+        elif isinstance(self._asked, ElyctisReader | Imager):
+            self._asked.present(zone)
+        else:
+            self._say(zone_frame(zone) if self.driver == "cute" else zone_lines(zone))
+
+    def unreadable(self) -> None:
+        """A document whose zone is covered, as far as the reader tells of such."""
+        if isinstance(self._asked, ElyctisReader):
+            self._asked.present(())
+        elif self.driver == "cute":
+            self._say(zone_frame(["*" * 44] * 2))
+        else:
+            self.half()
+
+    def half(self) -> None:
+        """The first half of a document, and nothing after it."""
+        zone = DOCUMENTS[0]
+        if isinstance(self._asked, Imager):
+            self._asked.half(zone)
+        elif self.driver == "lines":
+            self._say(zone_lines(zone[:1]))
+        else:
+            frame = zone_frame(zone) if self.driver == "cute" else zone_answer(zone)
+            self._say(frame[: len(frame) // 2])
+
+    def barcode(self) -> None:
+        """A driving licence; Elyctis readers read none."""
+        if isinstance(self._asked, Imager):
+            self._asked.present_barcode(card_text())
+        elif self.driver == "cute":
+            self._say(barcode_frame(card_text()))
+        elif self.driver == "lines":
+            self._say(f"]L0{card_text()}\r\n".encode("latin-1"))
+
+    def garbage(self, length: int = 64, seed: int = 0) -> None:
+        """Noise on the line that holds no frame."""
+        noise = random.Random(seed).randbytes(length)
+        self._say(noise.translate(bytes.maketrans(b"\x02\r\n", b"..."), b"ICVWRTS"))
+
+    def _say(self, message: bytes) -> None:
+        if not self._silent:
+            with suppress(Unplugged):
+                self.pty.write(message)

@@ -219,6 +219,8 @@ class PortalScript:
             each time it is played.
         gamma_cps, neutron_cps: background per panel.
         nsigma: factor of the portal's gamma alarm, told in its SG1 line.
+
+    `told_cps` is the gamma background it told last, which its alarms are held against.
     """
 
     def __init__(
@@ -233,7 +235,7 @@ class PortalScript:
         self.nsigma = nsigma
         self._seed = seed
         self._random = np.random.default_rng(seed)
-        self._told_cps = self.gamma_cps
+        self.told_cps = self.gamma_cps
         self._periods = 0
         self._occupancies = 0
 
@@ -247,19 +249,29 @@ class PortalScript:
         self._periods += 1
         random = np.random.default_rng((self._seed, 0, self._periods))
         means = random.poisson(np.array(self.gamma_cps) * 20) // 20
-        self._told_cps = tuple(means.tolist())
+        self.told_cps = tuple(means.tolist())
         return [
             Line(tsa.BACKGROUND_EVERY_S, _fields("NB", self.neutron_cps)),
-            Line(0.0, _fields("GB", self._told_cps)),
+            Line(0.0, _fields("GB", self.told_cps)),
         ]
 
-    def passage(self, gamma_alarm: bool = False, neutron_alarm: bool = False, seconds: float = 4.0) -> Iterator[Line]:
+    def passage(
+        self,
+        gamma_alarm: bool = False,
+        neutron_alarm: bool = False,
+        seconds: float = 4.0,
+        *,
+        source_cps: float = 0.0,
+        stuck: bool = False,
+    ) -> Iterator[Line]:
         """One vehicle or traveller: look-back, scans, speed, alarms, end of occupancy.
 
         Args:
             gamma_alarm: something as strong as a freshly treated patient passes.
             neutron_alarm: a neutron source passes.
             seconds: how long the portal is occupied, at least one.
+            source_cps: what a gamma source adds when it is nearest, all panels.
+            stuck: its counters stand still.
         """
         self._occupancies += 1
         self._random = np.random.default_rng((self._seed, 1, self._occupancies))
@@ -270,7 +282,10 @@ class PortalScript:
             near = np.exp(-0.5 * ((index - scans / 2) / (scans / 6)) ** 2)  # of the source, 1 in the middle
             # A body of any kind hides a tenth of the background; a source doubles it at its nearest.
             panels = np.array(self.gamma_cps) * (0.9 + (2.0 * near if gamma_alarm else 0.0))
+            panels += source_cps / len(panels) * near
             counts = self._random.poisson(panels * tsa.GAMMA_INTERVAL_S)
+            if stuck:
+                counts = np.array([round(cps * tsa.GAMMA_INTERVAL_S) for cps in self.gamma_cps])
             window = [*window[-4:], counts]
             tag = "GA" if index >= 4 and self._alarms(sum(window[1:], start=window[0])) else "GS"
             waited_s = 0.0 if 0 < index < tsa.LOOK_BACK_SCANS else tsa.GAMMA_INTERVAL_S
@@ -283,7 +298,7 @@ class PortalScript:
 
     def _alarms(self, last_second: np.ndarray[tuple[int], np.dtype[np.int64]]) -> bool:
         """The vendor's rule as it was recovered from captures: all panels, or either pair, against NSIGMA."""
-        background = np.array(self._told_cps)
+        background = np.array(self.told_cps)
         return any(
             (last_second[group].sum() - background[group].sum()) / background[group].sum() ** 0.5 >= self.nsigma
             for group in (slice(0, 4), slice(0, 2), slice(2, 4))

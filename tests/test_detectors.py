@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.drivers import detectors, driver
-from failsafe.drivers.detectors import FAMILIES, Act, Detector, ScriptRefused, perform, script
+from failsafe.drivers import driver, families
+from failsafe.drivers.detectors import Detector
+from failsafe.drivers.families import FAMILIES
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import (
     Alarm,
@@ -199,7 +199,7 @@ def _amount(reading: Reading) -> float:
 
 
 def test_a_portal_calls_a_high_background_high():
-    detector = Detector(Caught(), detectors.Tsa())
+    detector = Detector(Caught(), families.Tsa())
     assert not any(isinstance(reading, DeviceHealth) for reading in beats(detector, "tsa"))
     detector.cps *= 4
     fault = next(reading for reading in beats(detector, "tsa") if isinstance(reading, DeviceHealth))
@@ -207,7 +207,7 @@ def test_a_portal_calls_a_high_background_high():
 
 
 def test_an_instrument_raises_its_own_alarm():
-    detector = Detector(Caught(), detectors.N42())
+    detector = Detector(Caught(), families.N42())
     assert not any(isinstance(reading, Alarm | Identification) for reading in beats(detector, "n42"))
     detector.cps += 300.0
     assert {reading.channel for reading in beats(detector, "n42") if isinstance(reading, Alarm)} == {"gamma"}
@@ -221,48 +221,3 @@ def test_noise_is_never_a_measurement(seed, length, name):
     decoder = driver.find(name).decoder()
     readings = [*decoder.receive(caught.said, 1.0), *decoder.receive(b"", 20.0)]
     assert readings and all(isinstance(reading, Malformed) for reading in readings)
-
-
-# --- scripts -------------------------------------------------------------------------------------------------
-
-
-def test_a_script_is_read():
-    text = "# a patient\n10 source 300\n5 source 0   # gone\n\n0.5 unplug\n"
-    assert script(text) == (Act(10.0, "source", 300.0), Act(5.0, "source", 0.0), Act(0.5, "unplug", 0.0))
-
-
-@pytest.mark.parametrize(
-    "line", ["source 300", "5", "5 explode", "-1 silence", "inf silence", "5 source many", "1 a b c"]
-)
-def test_a_line_that_is_none_is_named(line):
-    with pytest.raises(ScriptRefused, match="Line 2: "):
-        script(f"1 silence\n{line}\n")
-
-
-def test_a_script_happens(tmp_path):
-    with Pty(tmp_path / "device") as pty:
-        detector = Detector(pty, detectors.Gc10(), pace=0.0)
-        steps = [
-            ("0 source 300", lambda: detector.cps == 300.5),
-            ("0 background 4", lambda: detector.cps == 2.0),
-            ("0 silence", lambda: detector.silent),
-            ("0 talk", lambda: not detector.silent),
-            ("0 stuck", lambda: detector.stuck),
-            ("0 loose", lambda: not detector.stuck),
-            ("0 unplug", lambda: not pty.plugged),
-            ("0 garbage 20", lambda: True),
-            ("0 trouble", lambda: True),
-            ("5 plug", lambda: pty.plugged),
-        ]
-        for line, holds in steps:
-            perform(script(line), detector, threading.Event())
-            assert holds(), line
-
-
-def test_a_script_ends_when_it_is_told_to(tmp_path):
-    stopping = threading.Event()
-    stopping.set()
-    with Pty(tmp_path / "device") as pty:
-        detector = Detector(pty, detectors.Gc10())
-        perform(script("9999 unplug"), detector, stopping)
-        assert pty.plugged

@@ -19,8 +19,9 @@ from failsafe.agent import config
 from failsafe.drivers import driver as drivers
 from failsafe.drivers import ports, scan, specimens
 from failsafe.drivers.cute import DRIVER as CUTE
-from failsafe.drivers.detectors import FAMILIES, Detector
+from failsafe.drivers.detectors import Detector
 from failsafe.drivers.driver import Driver, LineSettings
+from failsafe.drivers.families import FAMILIES
 from failsafe.drivers.gmc import DRIVER as GMC
 from failsafe.drivers.line import SerialLine
 from failsafe.drivers.radeye import ANNOUNCE
