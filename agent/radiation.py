@@ -58,6 +58,7 @@ KEEP_PASSAGES_S: Final = 600.0
 _STRIP_PLACES: Final = 1024
 _KEEP_PASSAGES: Final = 200
 _KEEP_NUCLIDES: Final = 8
+_NUCLIDE_WITHIN_S: Final = 60.0  # later it is somebody else's: devices measure for a minute at most
 _MOST: Final = 1e6
 FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
 _DOUBTS_BY_WEIGHT: Final[tuple[Doubt, ...]] = ("STUCK", "DISAGREE", "CONFIG_CHANGED")
@@ -431,9 +432,11 @@ class LaneMonitor:
 
     def _take_nuclide(self, reading: Identification) -> None:
         """A nuclide belongs to the passage that lasts or has just been; without one it is nobody's."""
-        passage = self._open() or (self._passages[-1] if self._passages else None)
-        if passage is not None and reading.nuclide not in passage.nuclides:
-            self._keep(replace(passage, nuclides=(*passage.nuclides, reading.nuclide)[:_KEEP_NUCLIDES]))
+        last = self._passages[-1] if self._passages else None
+        if last is None or (last.ended_at is not None and reading.at - last.ended_at > _NUCLIDE_WITHIN_S):
+            return
+        if reading.nuclide not in last.nuclides:
+            self._keep(replace(last, nuclides=(*last.nuclides, reading.nuclide)[:_KEEP_NUCLIDES]))
 
     def _expected(self, end: Occupancy) -> Iterator[tuple[Channel, tuple[float, ...]]]:
         """The channels that must have been told of a passage, with the background of each."""

@@ -533,6 +533,13 @@ def test_refused_finding_gives_the_officer_the_words(served: Served) -> None:
     assert served.client.get("/told.json", params={"token": served.token}).status_code == 503
 
 
+def test_a_finding_of_radiation_reaches_the_booth_whole(served: Served) -> None:
+    told = {"category": "medical", "nuclide": "I-131", "days_since": 2.5, "attach": True}
+    assert served.post("/finding", {**FINDING, **told}).status_code == 200
+    (order,) = served.desk.found
+    assert (order.category, order.nuclide, order.days_since, order.attach) == ("medical", "I-131", 2.5, True)
+
+
 def test_close_reaches_the_booth(served: Served) -> None:
     assert served.post("/close", {"lane": "north"}).status_code == 200
     assert served.desk.closed == ["north"]

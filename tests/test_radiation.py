@@ -432,5 +432,6 @@ def test_a_nuclide_goes_with_its_passage_once():
     feed(monitor, Identification(0.5, "Cs-137"))  # nobody had passed yet
     feed(monitor, Occupancy(1.0, "started"), scan(1.2), Identification(1.4, "I-131", 7.0, "Medical"))
     feed(monitor, Occupancy(2.0, "ended"), Identification(2.2, "I-131"), Identification(2.3, "K-40"))
+    feed(monitor, *map(background, range(5, 70, 5)), Identification(70.0, "Cs-137"))  # somebody else's
     (passage,) = monitor.passages()
     assert passage.nuclides == ("I-131", "K-40") == monitor.summary(3.0, passage).nuclides
