@@ -293,7 +293,7 @@ def _known(path: Path) -> Configuration | None:
 def _named(known: Configuration | None) -> dict[str, str]:
     """The configured devices' names by the device their port points at now."""
     tables = (*known.readers, *known.portals) if known else ()
-    return {os.path.realpath(one.port): one.name for one in tables}
+    return {os.path.realpath(one.port): one.name for one in tables if one.port}
 
 
 def _names(known: Configuration | None) -> Callable[[Driver], str]:

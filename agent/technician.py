@@ -66,7 +66,7 @@ def _device(word: str, path: Path, driver: str | None, baud: int | None) -> _Dev
             raise
         known = None
     tables = (*known.readers, *known.portals) if known else ()
-    table = next((one for one in tables if word in (one.name, one.port)), None)
+    table = next((one for one in tables if word in (one.name, one.place)), None)
     if table is None and not is_port:
         names = ", ".join(one.name for one in tables) or "none"
         raise click.UsageError(f"There is no device {word!r}; there are: {names}. A port is a path with a slash.")
@@ -75,9 +75,9 @@ def _device(word: str, path: Path, driver: str | None, baud: int | None) -> _Dev
     if baud is not None:
         settings = replace(settings, baud=baud)
     socket = Path(known.core.socket) if known else None
-    if table is None:
+    if known is None or table is None:
         return _Device(None, word, found, settings, socket)
-    return _Device(table.name, table.port, found, settings, socket)
+    return _Device(table.name, known.port_of(table), found, settings, socket)
 
 
 def _driver(name: str) -> Driver:

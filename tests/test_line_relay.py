@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import queue
 import re
@@ -513,6 +514,23 @@ def test_bytes_right_behind_the_greeting_are_the_devices(folder: Path) -> None:
         assert port.read(4096) == BACKGROUND[1:]
         port.close()
         port.close()
+
+
+# --- the technician --------------------------------------------------------------------------------------------------
+
+
+def test_a_technician_watches_the_portal_through_its_relay(relay: Command, device: TcpDevice) -> None:
+    """Where no core runs; with one, the core tells."""
+    words = [program("failsafe"), "watch", NAME, "--count", "1", "--json", "--config", str(relay.configuration)]
+    watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert watching.stdout is not None
+    state = json.loads(watching.stdout.readline())
+    while state["state"] != "OK":  # the relay has not its portal yet
+        state = json.loads(watching.stdout.readline())
+    device.write(BACKGROUND)
+    seen = json.loads(watching.stdout.readline())
+    assert (seen["kind"], seen["panels_cps"]) == ("background", [380.0, 383.0, 403.0, 361.0])
+    assert watching.wait(PATIENCE_S) == 0
 
 
 # --- the command -----------------------------------------------------------------------------------------------
