@@ -504,9 +504,15 @@ class LaneMonitor:
         if health != "OK":
             self._doubt(health)
 
+    def _mark_loss(self, now: float) -> None:
+        """A passage of no length that nobody saw: who passed unseen must not live on the passage before it."""
+        if self._open() is None and self._background_at is not None and self.settings.kind != "static":
+            self._begin(now)
+        self._end(now, "LINK_DOWN")
+
     def _lose(self, now: float) -> None:
         """The line is gone: what was open is cut off unmonitored, and the background must be heard again."""
-        self._end(now, "LINK_DOWN")
+        self._mark_loss(now)
         self._backgrounds.clear()
         self._background_at = None
         self._neutron = self._own.background("neutron") or self._neutron
