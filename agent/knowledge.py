@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from failsafe.agent import alerts
@@ -118,9 +119,18 @@ class Knowledge:
         return dict(self._ledger_floors)
 
     def _declare_lanes(self) -> None:
-        at = utc(wall_clock())
+        """Write down how each lane watches for radiation; what changed since the last start goes to headquarters."""
+        around = self.circumstances(None)
         for lane in self._configuration.lanes:
-            self.recorder.submit(_noting_setting(at, lane.name, watched_with(self._configuration, lane)))
+            declared = HealthChange(
+                id=self.new_id(),
+                at=around.at,
+                place=around.place,
+                part=f"lane {lane.name}",
+                was="",
+                now=watched_with(self._configuration, lane),
+            )
+            self.recorder.submit(declaring(lane.name, declared))
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -313,8 +323,16 @@ def watched_with(configuration: Configuration, lane: LaneTable) -> str:
     return f"{' '.join(named) or 'no detector'}; {lane.kind} lane{measures}; {allowed}"
 
 
-def _noting_setting(at: str, lane: str, watch: str) -> Callable[[Ledger], object]:
-    return lambda ledger: ledger.note_setting(at, lane, watch)
+def declaring(lane: str, declared: HealthChange) -> Callable[[Ledger], object]:
+    """Writes what a lane watches with, and tells headquarters, if it is not what was written last."""
+
+    def write(ledger: Ledger) -> None:
+        with ledger.together():
+            was = ledger.settings().get(lane, "")
+            if ledger.note_setting(declared.at.wall, lane, declared.now):
+                ledger.append(msgspec.structs.replace(declared, was=was))
+
+    return write
 
 
 def _writing_nothing_new(ledger: Ledger) -> None:
