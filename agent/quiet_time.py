@@ -215,7 +215,8 @@ class Means:
 
     def __init__(self, unit: Unit, channel: Channel, allowed: float, measured_s: float) -> None:
         self.spoke_at = -math.inf
-        self.smooths_s = 0.0
+        self.told_s = 0.0  # the time of its means, where the device tells it
+        self._learnt_smooths_s = 0.0
         self._unit = unit
         self._channel = channel
         self._allowed = allowed
@@ -242,6 +243,11 @@ class Means:
         """What is to be thought of the device."""
         still = self._level != "UNKNOWN" and self._same / 2.0 * -math.log(self._unchanged) > _IMPOSSIBLE
         return "STUCK" if still else self._level
+
+    @property
+    def smooths_s(self) -> float:
+        """Over which time the device averages: as it tells, or as its neighbouring readings betray."""
+        return max(self.told_s, self._learnt_smooths_s)
 
     def threshold(self, interval_s: float) -> float | None:
         """Of a rate: counts of one interval that alarm while a traveller is measured. Doses are no counts."""
@@ -286,7 +292,7 @@ class Means:
         if independent < _INDEPENDENT or values.mean() <= 0.0:
             return
         self._mean = float(values.mean())
-        self.smooths_s = smooths * self._every_s if smooths > 2.0 else 0.0
+        self._learnt_smooths_s = smooths * self._every_s if smooths > 2.0 else 0.0
         self._level = self._anchor.judge(self._mean, self._lived_s)
         if self._unit == "dose" and self._mean > HIGH_NSV_H:
             self._level = "HIGH_BG"

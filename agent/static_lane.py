@@ -93,7 +93,8 @@ class StaticTests:
             return []
         channel, unit, at, value, seconds = told
         stream = self._streams.get((channel, unit)) or self._make(channel, unit)
-        if unit != "counts":
+        if isinstance(stream, Means):
+            stream.told_s = seconds
             seconds = min(at - stream.spoke_at, LONGEST_S) if math.isfinite(stream.spoke_at) else FIRST_GUESS_S
         looks = stream.take(at, value, seconds)
         if stream is not self._judged()[channel]:

@@ -303,6 +303,13 @@ def test_a_meter_that_smooths_is_measured_with_for_longer():
     assert 15.0 < slow.tests.measuring_s <= 60.0
 
 
+def test_a_rate_of_a_told_time_is_waited_for():
+    random = np.random.default_rng(10)
+    desk = Desk(lambda at, cps: Rate(at, "gamma", float(random.poisson(cps * 30)) / 30, 30.0))
+    desk.hear(1, 5.0)
+    assert desk.tests.measuring_s == 30.0
+
+
 def test_readings_that_measure_nothing_are_passed_over():
     desk = Desk(counting())
     for reading in (Alarm(1.0, "gamma", ()), Background(1.0, "gamma", (30.0,))):
