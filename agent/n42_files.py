@@ -75,7 +75,7 @@ class N42Files:
             id=str(uuid.uuid4()),
             detector=_DETECTOR,
             instrument=self._monitor.settings.instrument,
-            course=n42_record.with_backgrounds(course, passage.backgrounds, passage.began_at),
+            course=course,
             own=passage.own,
             health=passage.health,
             wall_less_monotonic_s=0.0,

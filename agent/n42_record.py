@@ -15,7 +15,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 from xml.sax.saxutils import escape
 
@@ -94,13 +94,6 @@ class Draft:
             size=len(content),
             document=packed,
         )
-
-
-def with_backgrounds(course: Course, known: Iterable[tuple[Channel, float]], at: float) -> Course:
-    """The course with the background that was learnt at a device which tells none; all panels are one."""
-    if course.backgrounds:
-        return course
-    return replace(course, backgrounds=tuple((channel, Background(at, channel, (cps,))) for channel, cps in known))
 
 
 def fitting(recorded: Recorded, limit: int = MEASUREMENT_LENGTH) -> tuple[bytes, bytes, int]:

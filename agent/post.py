@@ -17,7 +17,7 @@ from failsafe.agent.attachments import Attachments, Due
 from failsafe.agent.crossing import Changes, Lane, LaneSettings
 from failsafe.agent.fusion import AlertCall, Findings, MirrorState, Verdict
 from failsafe.agent.matching import PersonFinding
-from failsafe.agent.n42_record import Draft, Recorded, with_backgrounds
+from failsafe.agent.n42_record import Draft, Recorded
 from failsafe.agent.page.view import (
     AlertView,
     CandidateView,
@@ -326,7 +326,7 @@ class Post:
             id=self._around.new_id(),
             detector=monitor.detector,
             instrument=monitor.settings.instrument,
-            course=with_backgrounds(course, passage.backgrounds, passage.began_at),
+            course=course,
             own=passage.own,
             health=health,
             advice=advice(health),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from failsafe.agent.attachments import STANDING_S, Attachments, Due
-from failsafe.agent.radiation import Passage
+from failsafe.agent.radiation import DetectorSettings, Passage
+from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.drivers import n42_document
 from failsafe.drivers.reading import Alarm, Occupancy, Scan
 from failsafe.sync.ledger import Ledger
@@ -157,3 +158,18 @@ def test_it_is_recorded_once_behind_its_alert(booth: Booth, tmp_path: Path) -> N
         first = ledger.append(draft.measurement())
         assert ledger.append(draft.measurement()) == first
         assert [type(entry.body) for entry in ledger.entries()] == [Alert, Measurement]
+
+
+def test_on_a_desk_each_of_two_travellers_at_once_has_all_that_was_counted() -> None:
+    monitor = StaticMonitor("meter-1", "run", DetectorSettings(kind="static"))
+    monitor.line(True, 0.0)
+    for second in range(60):
+        monitor.receive(Scan(float(second), "gamma", (2,), 1.0), float(second))
+    monitor.presented("first", 60.0)
+    monitor.receive(Scan(60.5, "gamma", (3,), 1.0), 60.5)
+    monitor.presented("second", 61.0)
+    monitor.receive(Scan(61.5, "gamma", (4,), 1.0), 61.5)
+    first, second_one = (monitor.course(passage.id) for passage in monitor.passages())
+    assert first is not None and second_one is not None
+    assert [one.counts for one in first.gamma] == [(3,), (4,)]
+    assert [one.counts for one in second_one.gamma] == [(4,)]
