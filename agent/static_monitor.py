@@ -66,7 +66,10 @@ class StaticMonitor(LaneMonitor):
     def advance(self, now: float) -> None:
         """Let time pass: what no reading ends in good time was not measured."""
         super().advance(now)
-        for passage in self._lasting():
+        lasting = self._lasting()
+        if len(self._due) > len(lasting):  # a flood of documents has pushed some out
+            self._due = {passage.id: self._due[passage.id] for passage in lasting if passage.id in self._due}
+        for passage in lasting:
             until = max(self._due.get(passage.id, 0.0), self._alarmed_at + _OVER_S)
             if now - until >= self.settings.down_s:
                 self._doubt("LATE")

@@ -250,6 +250,18 @@ def test_the_devices_own_alarm_counts_while_it_is_not_known():
     assert desk.lane.column(crossing) == "alarm"
 
 
+def test_a_flood_of_documents_is_measured_as_far_as_it_is_kept_and_then_forgotten():
+    desk = ready()
+    crossings = [desk.present(f"doc-{number}") for number in range(300)]
+    desk.hear(12)
+    columns = [desk.lane.column(crossing) for crossing in crossings]
+    assert columns[-1] == "quiet" and "quiet" not in columns[:100]
+    before = desk.monitor.background_cps()
+    desk.hear(300, 36.0)
+    after = desk.monitor.background_cps()
+    assert before is not None and after is not None and after > before + 1.0  # quiet time is learnt again
+
+
 # --- not monitored ---------------------------------------------------------------------------------------------
 
 
