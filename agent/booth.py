@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import structlog
 
-from failsafe.agent import bulletin, control, remembered, screening
+from failsafe.agent import bulletin, control, live, remembered, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
@@ -449,6 +449,13 @@ class Booth:
     def recorder(self) -> dict[str, Any]:
         """Whether the ledger's writer answers; blocks until it has written, or for some seconds."""
         return self._knowledge.try_recorder(STANDSTILL_S)
+
+    def detector(self, device: str) -> dict[str, Any]:
+        """What is known of a radiation detector this moment; blocks until the booth has looked."""
+        monitor = self.monitor(device)
+        if monitor is None:
+            return {"error": "This booth has no such detector.", "advice": "`failsafe status` names those it has."}
+        return self.ask(lambda now: live.glance(monitor, self._devices[device].line, now))
 
     # --- what an inspection asks -----------------------------------------------------------------------------------
 

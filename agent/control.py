@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 _MAX_LINE: Final = 64 * 1024
-_ASKED: Final = ("status", "screen", "verdicts", "watch", "background", "accept-setup", "recorder")
+_ASKED: Final = ("status", "screen", "verdicts", "watch", "background", "accept-setup", "recorder", "detector")
 Answer = dict[str, Any]
 
 
@@ -45,6 +45,10 @@ class Core(Protocol):
 
     def recorder(self) -> Answer:
         """Whether the ledger's writer answers: blocks until it has written."""
+        ...
+
+    def detector(self, device: str) -> Answer:
+        """What is known of a radiation detector this moment (`live.glance`); blocks until the booth has looked."""
         ...
 
     def watch(self, device: str, *, specimen: bool) -> AsyncIterator[Answer]:
@@ -110,6 +114,8 @@ async def _converse(core: Core, reader: asyncio.StreamReader, send: Callable[[An
         elif asked == "accept-setup":
             device, relearn = str(request.get("device")), request.get("relearn") is True
             await send(await asyncio.to_thread(core.accept_setup, device, relearn=relearn))
+        elif asked == "detector":
+            await send(await asyncio.to_thread(core.detector, str(request.get("device"))))
         elif asked == "recorder":
             await send(await asyncio.to_thread(core.recorder))
         elif asked == "verdicts":

@@ -11,17 +11,20 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Generator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
 import click
+from rich.console import Console
 
-from failsafe.agent import config, watching
+from failsafe.agent import config, live, watching
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
+from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.tables import LaneTable, PortalTable
 from failsafe.drivers import driver as drivers
 from failsafe.drivers import simulator, transcript
 from failsafe.drivers.driver import Driver, LineSettings
@@ -54,6 +57,12 @@ class _Device:
     driver: Driver
     settings: LineSettings
     socket: Path | None
+    lane: LaneTable | None = None
+    nsigma: float | None = None
+
+    def monitor(self) -> LaneMonitor:
+        """As the booth would have it."""
+        return live.monitor_of(self.name or self.port, self.driver, self.lane, self.nsigma)
 
 
 def _device(word: str, path: Path, driver: str | None, baud: int | None) -> _Device:
@@ -77,7 +86,9 @@ def _device(word: str, path: Path, driver: str | None, baud: int | None) -> _Dev
     socket = Path(known.core.socket) if known else None
     if known is None or table is None:
         return _Device(None, word, found, settings, socket)
-    return _Device(table.name, known.port_of(table), found, settings, socket)
+    lane = next((one for one in known.lanes if one.name == table.lane), None)
+    nsigma = table.nsigma if isinstance(table, PortalTable) else None
+    return _Device(table.name, known.port_of(table), found, settings, socket, lane, nsigma)
 
 
 def _driver(name: str) -> Driver:
@@ -101,8 +112,13 @@ def _driver(name: str) -> Driver:
 def watch(
     path: Path, device: str, driver: str | None, baud: int | None, specimen: bool, as_json: bool, count: int | None
 ) -> None:
-    """Show what DEVICE (a name in the configuration, or a port) sends, with its fields and check digits."""
+    """Show what DEVICE (a configured name, or a port) sends: documents with their check digits, a detector drawn."""
     found = _device(device, path, driver, baud)
+    console = Console()
+    if found.driver.role == "radiation" and console.is_terminal and not as_json and count is None:
+        with _looked_at(found) as look:
+            live.show(look, console)
+        return
     seen = 0
     with suppress(KeyboardInterrupt), closing(_heard(found, specimen)) as heard:
         for one in heard:
@@ -110,6 +126,21 @@ def watch(
             seen += one["kind"] != "line"
             if seen == count:
                 return
+
+
+@contextmanager
+def _looked_at(found: _Device) -> Iterator[live.Look]:
+    """The same of a detector, for the picture on a terminal."""
+    with ExitStack() as stack:
+        if found.name is not None and found.socket is not None:
+            try:
+                look = stack.enter_context(live.by_core(found.socket, found.name))
+            except CoreUnreachable:
+                click.echo(f"No core is running; listening to {found.port} here.", err=True)
+            else:
+                yield look
+                return
+        yield stack.enter_context(live.by_port(found.port, found.settings, found.driver, found.monitor()))
 
 
 def _heard(found: _Device, specimen: bool) -> Generator[watching.Told, None, None]:
