@@ -136,6 +136,16 @@ def install(root: Path, folder: Path) -> None:
     shutil.copytree(PROJECT / "systemd", root / "srv" / "systemd")
 
 
+def _is_first(process: str) -> bool:
+    """Whether a process is the first of a machine of its own; nspawn has another for a moment, which makes that one."""
+    try:
+        status = Path("/proc", process, "status").read_text()
+    except OSError:  # it has ended meanwhile
+        return False
+    numbers = re.search(r"^NSpid:\s+(.*)$", status, flags=re.MULTILINE)
+    return numbers is not None and numbers[1].split()[-1] == "1"
+
+
 # --- the machine ---------------------------------------------------------------------------------------------
 
 
@@ -244,7 +254,7 @@ class Machine(House):
         assert self.nspawn is not None
         assert self.nspawn.poll() is None, f"no boot:\n{(self.folder / 'console.log').read_text('utf-8')[-2000:]}"
         children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
-        return int(children[0]) if children else 0
+        return next((int(child) for child in children if _is_first(child)), 0)
 
     def _state(self) -> str:
         words = ["nsenter", "-t", str(self.leader), "-a", "systemctl", "is-system-running"]

@@ -18,7 +18,9 @@ from pathlib import Path
 
 HEADQUARTERS = sys.argv[1], int(sys.argv[2])
 NET = Path("/proc/self/net/dev")
-CREDENTIALS = Path(os.environ["CREDENTIALS_DIRECTORY"])
+CREDENTIALS = (
+    sorted(Path(os.environ["CREDENTIALS_DIRECTORY"]).iterdir()) if "CREDENTIALS_DIRECTORY" in os.environ else []
+)
 
 
 def attempt(what: Callable[[], object]) -> str:
@@ -100,8 +102,8 @@ print(
     json.dumps(
         {
             **told,
-            "credentials": sorted(file.name for file in CREDENTIALS.iterdir()),
-            "modes": sorted({oct(file.stat().st_mode & 0o777) for file in CREDENTIALS.iterdir()}),
+            "credentials": [file.name for file in CREDENTIALS],
+            "modes": sorted({oct(file.stat().st_mode & 0o777) for file in CREDENTIALS}),
             "interfaces": [line.split(":")[0].strip() for line in NET.read_text().splitlines()[2:]],
             "processes": len([one for one in Path("/proc").iterdir() if one.name.isdecimal()]),
         }

@@ -18,18 +18,21 @@ PROBE = Path(__file__).with_name("probe.py")
 OWN = re.compile(r"^(Type|NotifyAccess|ExecStart|Restart|RestartSec|WatchdogSec|WatchdogSignal)=.*\n", re.MULTILINE)
 
 
-def probed(machine: Machine, unit: str) -> Mapping[str, Any]:
-    """What the probe tells from inside the sandbox of a unit, which it shares to the letter."""
-    name = f"probe-{unit}"
+def probed(machine: Machine, unit: str, setting: str = "") -> Mapping[str, Any]:
+    """What the probe tells from inside the sandbox of a unit, which it shares to the letter but for one setting.
+
+    The sandbox of a template is tried by an instance of its own, `probe`.
+    """
+    name, started = f"probe-{unit}", f"probe-{unit}probe" if unit.endswith("@") else f"probe-{unit}"
     shipped = (machine.root / f"etc/systemd/system/{unit}.service").read_text("utf-8")
     ours = re.sub(r"^(Requires|WantedBy)=.*\n", "", OWN.sub("", shipped), flags=re.MULTILINE)
     program = f"/{PREFIX}/bin/python /{PREFIX}/probe.py {HQ_ADDRESS} {machine.hq_port}"
     service = f"[Service]\nType=oneshot\nExecStart={program}\nStandardOutput=file:/run/{name}.json\n"
     machine.write(f"{PREFIX}/probe.py", PROBE.read_text("utf-8"))
     machine.write(f"etc/systemd/system/{name}.service", ours.replace("[Service]\n", service, 1))
-    machine.drop_in(name, "container", "DeviceAllow=char-pts rw" if unit == "failsafe-core" else "")
+    machine.drop_in(name, "container", "DeviceAllow=char-pts rw" if unit == "failsafe-core" else setting)
     machine.inside("systemctl", "daemon-reload")
-    machine.inside("systemctl", "start", f"{name}.service")
+    machine.inside("systemctl", "start", f"{started}.service")
     answer: Mapping[str, Any] = json.loads(machine.inside("cat", f"/run/{name}.json"))
     return answer
 
