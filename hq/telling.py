@@ -139,6 +139,7 @@ def mail(alert: Alert | Measurement, received_at: str, correspondence: Correspon
     message["Auto-Submitted"] = "auto-generated"
     if isinstance(alert, Measurement):
         lines = measurement_text(alert, received_at)
+        message["X-Failsafe-Measurement"] = public_id(alert.id)
         message["X-Failsafe-Kind"] = "measurement"
     else:
         lines = text(alert, received_at)

@@ -136,6 +136,7 @@ def test_its_mail_names_alert_and_place_and_nobody(booth):
     message = email.message_from_bytes(sent, policy=policy.default)
     text = message.get_content()
     assert message["Subject"] == "[CBRNE] Measurement, Northgate (ZZ)"
+    assert message["X-Failsafe-Measurement"] == entry.body.id and message["X-Failsafe-Alert"] is None
     assert f"Alert: {alert.body.id}" in text and f"{len(DOCUMENT)} bytes" in text and "12.4 s" in text
     assert "ZORVEKARIO" not in text
     assert sent == telling.mail(

@@ -268,7 +268,9 @@ class BothEnds(Journey):
         with self.desk() as (desk, _):
 
             def told() -> bool:
-                tellings = [telling for line in desk.list(MOST_LINES, "").alerts for telling in line.tellings]
+                lines = desk.list(MOST_LINES, "").alerts
+                each = (of for line in lines for of in (line, *line.measurements))
+                tellings = [telling for of in each for telling in of.tellings]
                 return not [telling for telling in tellings if telling.state in ("waiting", "failing")]
 
             await_true(told, "a programme that was told of everything", DRAIN_S)
@@ -324,18 +326,23 @@ class BothEnds(Journey):
         return Counter(call.headers["Idempotency-Key"] for call in self._calls)
 
     def mails(self) -> Counter[str]:
-        """Messages by alert; each has its alert's id in `Message-ID`, and no other."""
+        """Messages by alert or measurement; each has its id in `Message-ID`, and no other."""
         self._mails += [delivery.message for delivery in self.mail.all()]
         for message in self._mails:
-            assert message["Message-ID"] == f"<{message['X-Failsafe-Alert']}@ccc.example>"
-        return Counter(message["X-Failsafe-Alert"] for message in self._mails)
+            assert message["Message-ID"] == f"<{_about(message)}@ccc.example>"
+        return Counter(map(_about, self._mails))
 
     def check_programme(self, kept: Kept) -> None:
-        """Each alert for CBRNE was told by both channels under its own id; nothing else was."""
+        """Each alert for CBRNE, and each measurement, was told by both channels under its own id; nothing else was."""
         concerned = {alert.id for alert in kept.alerts if concerns_cbrne(alert)}
         assert concerned, "nothing happened that concerns CBRNE"
+        concerned |= {measurement.id for measurement in kept.measurements}
         assert set(self.calls()) == concerned
         assert set(self.mails()) == concerned
+
+
+def _about(message: EmailMessage) -> str:
+    return str(message["X-Failsafe-Alert"] or message["X-Failsafe-Measurement"])
 
 
 def check_same(kept: Kept, at_hq: Arrived, said: Set[str]) -> None:
