@@ -54,8 +54,15 @@ export function findings(telephone) {
     const answer = await told(about);
     if (turn !== asked) return;
     if (answer.ok) known = answer.body; // else what was known stays: nothing of it is ever taken back
+    if (trouble && sent !== null && known?.findings?.some((one) => one.id === id)) recorded(); // it was only late
     draw();
   }
+  // The ledger has it: what stands in the field goes, if it is still the same.
+  function recorded() {
+    if (sent === whole()) { field.value = ""; kind.reset(); }
+    [sent, trouble, notice] = [null, null, { id, at: new Date().toISOString() }];
+  }
+  const whole = () => JSON.stringify([field.value, kind.order()]);
   async function send() {
     if (sending) return;
     const text = field.value, about = shown, length = letters(text);
@@ -69,17 +76,13 @@ export function findings(telephone) {
       draw();
       return field.focus();
     }
-    const of = kind.order(), whole = JSON.stringify([text, of]);
-    if (sent !== whole) [id, sent] = [freshId(), whole]; // the same again is the same finding
+    const of = kind.order();
+    if (sent !== whole()) [id, sent] = [freshId(), whole()]; // the same again is the same finding
     [sending, trouble, notice] = [true, null, null];
     draw();
     const answer = await post("/finding", { id, lane: about.lane, crossing: about.crossing, alerts: about.alerts.map((one) => one.id), text, ...of });
     sending = false;
-    if (answer.ok) {
-      [sent, notice] = [null, { id: answer.body.finding, at: new Date().toISOString() }];
-      field.value = "";
-      kind.reset();
-    } else trouble = answer;
+    if (answer.ok) recorded(); else trouble = answer;
     draw();
     field.focus();
     if (answer.ok) ask();

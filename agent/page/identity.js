@@ -16,6 +16,7 @@ export function identity(recorded) {
       !done && !may && [" ", t("No document is known here that could be attached.")]]);
     button.hidden = !offered;
     $("identity").hidden = !$("identity-said").textContent;
+    if (trouble && known?.findings?.some((one) => one.id === id)) dialog.close(); // it was only late
     if (dialog.open && !same()) dialog.close(); // another crossing: nothing of this one may go with it
     put($("attach-error"), trouble, (found) => [shape("CHECK"), el("span", {}, `${tr(found.error)} ${tr(found.advice)}`)]);
     form.querySelector(".primary").setAttribute("aria-disabled", String(sending));

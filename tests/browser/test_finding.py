@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
+from failsafe.agent.page.view import AlertView, FindingOrder, FindingRefused
 from failsafe.sync.records import FINDING_LENGTH, Finding
 from tests.browser import sight
 from tests.browser.conftest import Visitor
@@ -14,6 +16,7 @@ from tests.browser.lane import Lane
 from tests.browser.people import SUBJECTS
 from tests.browser.scenes import violations
 from tests.story.journey import await_true
+from tests.test_page import SECOND, Served
 
 LETTER = "Ärztlicher Brief: Iod-131 — رسالة الطبيب — 医生的信"
 REFUSED = "status of 503"
@@ -116,6 +119,36 @@ def test_what_cannot_be_recorded_stays_in_the_field(booth: Lane, page: Page, vis
     field(page).press("Control+Enter")
     expect(findings(page)).to_have_text([LETTER])
     assert len(kept(booth)) == len(before) + 1
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    page = Served()
+    yield page
+    page.client.close()
+    assert page.stop()
+
+
+def test_a_finding_that_was_recorded_late_leaves_the_field(served: Served, visitor: Visitor) -> None:
+    """A busy ledger gave no answer in time, and had it a moment later: it is not to be sent once more."""
+
+    def late(order: FindingOrder) -> str:
+        served.desk.found.append(order)
+        raise FindingRefused("The ledger has not answered yet.", "Send it again: it will be recorded once.", booth=True)
+
+    alert = AlertView(id="a-1", kind="notice_hit", urgency="urgent", at="2026-11-21T10:00:09Z")
+    stopped = msgspec.structs.replace(SECOND, lane="north", alerts=(alert,))
+    served.desk.second = lambda _lane: stopped  # type: ignore[method-assign]
+    served.desk.find = late  # type: ignore[method-assign]
+    page = visitor.open(served.port, "/second?lane=north")
+    visitor.watch(page).forgive(REFUSED)
+    field(page).fill(LETTER)
+    field(page).press("Control+Enter")
+    expect(findings(page)).to_have_text([LETTER])
+    expect(field(page)).to_have_value("")
+    expect(page.locator("#finding-error")).to_be_empty()
+    expect(page.locator("#finding-said")).to_contain_text("Recorded")
+    assert len(served.desk.found) == 1
 
 
 def test_an_empty_or_too_long_text_is_said_beside_the_field(booth: Lane, page: Page) -> None:
