@@ -454,7 +454,7 @@ class Booth:
         """What is known of a radiation detector this moment; blocks until the booth has looked."""
         monitor = self.monitor(device)
         if monitor is None:
-            return {"error": "This booth has no such detector.", "advice": "`failsafe status` names those it has."}
+            return dict(live.NO_DETECTOR)
         return self.ask(lambda now: live.glance(monitor, self._devices[device].line, now))
 
     # --- what an inspection asks -----------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ from failsafe.screens.words import DETECTORS
 
 Answer = dict[str, Any]
 
+NO_DETECTOR: Final = {"error": "This booth has no such detector.", "advice": "`failsafe status` names those it has."}
+
 _LAST_PASSAGES: Final = 5
 _AGAIN_S: Final = 0.25
 _ROWS: Final = 4

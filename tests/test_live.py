@@ -183,7 +183,7 @@ class LookedAtCore:
 
     def detector(self, device: str):
         if device != "portal-1":
-            return {"error": "This booth has no such detector.", "advice": "Name another."}
+            return live.NO_DETECTOR
         return glance(self.portal.monitor, UP, self.portal.now)
 
 
@@ -197,7 +197,7 @@ def test_the_running_core_is_looked_at_by_its_own_monitor(tmp_path, portal):
 
 def test_a_core_without_that_detector_and_no_core_are_told(tmp_path, portal):
     path = tmp_path / "core.sock"
-    told = pytest.raises(click.ClickException, match=r"no such detector\. Name another")
+    told = pytest.raises(click.ClickException, match=r"no such detector\. `failsafe status`")
     with served(LookedAtCore(portal), path), by_core(path, "portal-9") as look, told:
         live.show(look, Console(file=io.StringIO()))
     with pytest.raises(CoreUnreachable), by_core(path, "portal-1"):
