@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from failsafe.drivers.detectors import Detector, RadEye
+from failsafe.drivers.detectors import Detector
+from failsafe.drivers.families import RadEye
 from failsafe.drivers.simulator import DocumentReader, Pty
 from tests.story.journey import Event, Journey, await_true
 
