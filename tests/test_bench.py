@@ -104,6 +104,7 @@ RADIATION_FIGURES = {
     "found_vehicle_1000cps_skewed",
     "found_vehicle_1000cps_even",
     "found_vehicle_1000cps_one_panel",
+    *(f"portal_{what}_p{share}" for what in ("alarm", "end") for share in (50, 99)),
     "replay_of_a_day_cpu",
     "replay_of_a_day_a_line",
 }

@@ -17,11 +17,11 @@ from rich.progress import Progress
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import headquarters, hq_ingest, journey, line, parts
+from tests.bench import headquarters, hq_ingest, journey, line, parts, portal
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 5
+STEPS_ONCE = 6
 STEPS_A_SIZE = 2
 
 
@@ -34,6 +34,7 @@ def measure(
         ("ledger and zones", parts.figures_without_size),
         ("alerts on their way to the command centre", lambda place: journey.figures(place, min(sizes), crossings)),
         ("the line", lambda place: line.figures(place, alerts)),
+        ("a portal's alarm on its way to the page", lambda place: portal.figures(place, crossings)),
         ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
