@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from failsafe.agent.live import monitor_of
 from failsafe.agent.radiation import DetectorSettings, Health, LaneMonitor
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.drivers import driver, scripts
 from failsafe.drivers.detectors import Detector
+from failsafe.drivers.driver import Decoder
 from failsafe.drivers.families import FAMILIES
+from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import Alarm, Reading
+from failsafe.drivers.simulator import Pty
 from tests.test_detectors import Caught
+from tests.test_simulator import PATIENCE_S
 
 STEP_S: Final = 0.5
 PORTALS: Final = ("tsa", "n42")
@@ -136,11 +145,15 @@ CASES: Final = [
 ]
 
 
+def happens(text: str, detector: Detector) -> None:
+    scripts.perform(scripts.script(text), detector, threading.Event())
+
+
 def inflict(bench: Bench, fault: str) -> None:
     if fault == "unplug":
         bench.unplug()
     else:
-        scripts.perform(scripts.script(scripts.DETECTOR_FAULTS[fault]), bench.detector, threading.Event())
+        happens(scripts.DETECTOR_FAULTS[fault], bench.detector)
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +202,90 @@ def test_nobody_who_is_in_it_when_it_fails_is_clear(name, fault, healthy):
     bench.live(120)
     passage = bench.monitor.passage(begun)
     assert passage is not None and not passage.quiet
+
+
+# --- over a line -----------------------------------------------------------------------------------------------
+
+PACE: Final = 0.05  # a second of the device's and of the booth's in this many of ours
+
+
+class Hurried:
+    """A decoder for which time passes faster, as it does for its simulated device."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def receive(self, chunk: bytes, now: float) -> Sequence[Reading]:
+        return self._decoder.receive(chunk, now / PACE)
+
+    def to_send(self, now: float) -> bytes:
+        return self._decoder.to_send(now / PACE)
+
+
+class Plugged:
+    """A simulated detector at a pseudo-terminal, the real line that listens to it, and the lane's monitor."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.pty = Pty(folder / name)
+        self.detector = Detector(self.pty, FAMILIES[name](), pace=PACE)
+        self.monitor = monitor_of(name, driver.find(name), None)
+        self._turn = threading.Lock()
+        hurried = replace(driver.find(name), decoder=lambda: Hurried(driver.find(name).decoder()))
+        self.line = SerialLine(name, str(self.pty.link), hurried, deliver=self._deliver, report=self._report)
+        self.line.start()
+        self.detector.start()
+
+    def __enter__(self) -> Plugged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detector.stop()
+        self.line.stop()
+        self.pty.unplug()
+
+    def _deliver(self, reading: Reading) -> None:
+        with self._turn:
+            self.monitor.receive(reading, time.monotonic() / PACE)
+
+    def _report(self, state: LineState) -> None:
+        with self._turn:
+            self.monitor.line(state.state == "OK", time.monotonic() / PACE)
+
+    def becomes(self, *wanted: Health) -> bool:
+        """Wait for one of these states."""
+        for _ in range(round(3 * PATIENCE_S / 0.05)):
+            with self._turn:
+                now = time.monotonic() / PACE
+                self.monitor.advance(now)
+                if self.monitor.health(now) in wanted:
+                    return True
+            threading.Event().wait(0.05)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("fault", "names"),
+    [
+        ("silence", ("tsa", "n42", "radeye", "mightyohm")),
+        ("garbage", ("tsa", "n42", "radeye", "mightyohm")),
+        ("unplug", ("tsa", "n42", "radeye", "mightyohm")),
+        ("tamper", ("tsa", "n42")),
+        ("stuck", ("tsa", "n42")),
+        ("high-background", ("tsa",)),
+    ],
+)
+def test_a_fault_is_seen_over_a_line_and_ends(fault, names, tmp_path):
+    with ExitStack() as stack:
+        stations = [stack.enter_context(Plugged(name, tmp_path)) for name in names]
+        assert all(station.becomes("OK") for station in stations)
+        for station in stations:
+            happens(scripts.DETECTOR_FAULTS[fault], station.detector)
+            if (fault, station.name) == ("stuck", "tsa"):
+                station.detector.passage(0.0, 10.0)
+        for station in stations:
+            wanted = EXPECTED[fault].get(station.name) or EXPECTED[fault][""]
+            assert station.becomes(wanted[-1]), station.name
+        for station in stations:
+            happens("0 plug\n0 talk\n0 clear\n0 loose\n0 mend\n0 background 1", station.detector)
+        assert all(station.becomes("OK") for station in stations)
