@@ -90,14 +90,14 @@ class Scan:
         candidates: the drivers that judge.
         seconds: how long to listen at each setting.
         ask: whether the device may be asked.
-        tell: called with what is being done and how many seconds of listening it takes at most.
+        tell: called several times a second with what is being done.
     """
 
     port: Port
     candidates: Sequence[Driver]
     seconds: float
     ask: bool
-    tell: Callable[[str, float], None]
+    tell: Callable[[str], None]
     _best: tuple[Judgement, LineSettings, tuple[Judgement, ...]] | None = None
     _length: int = 0
     _excerpt: str = ""
@@ -140,9 +140,11 @@ class Scan:
     def _listen(
         self, settings: LineSettings, seconds: float, *, asked: Driver | None = None, prefer: bool = False
     ) -> None:
-        self.tell(f"{scans.in_short(settings)}{f', asking as {asked.name}' if asked else ''}", seconds)
+        what = f"{scans.in_short(settings)}{f', asking as {asked.name}' if asked else ''}"
         hearing = Hearing(self.candidates, asked)
-        self._fault = _heard(self.port.path, settings, hearing, seconds, _ANSWER_S if asked else seconds)
+        self._fault = _heard(
+            self.port.path, settings, hearing, seconds, _ANSWER_S if asked else seconds, lambda: self.tell(what)
+        )
         self._length += hearing.length
         self._excerpt = hearing.excerpt or self._excerpt
         judgements = hearing.judgements
@@ -166,7 +168,14 @@ def _rank(judgement: Judgement, *, strict: bool = False) -> tuple[int, float, fl
     return GRADES.index(judgement.grade), judgement.lost, -1.0 if strict else 0.0
 
 
-def _heard(port: str, settings: LineSettings, hearing: Hearing, seconds: float, silent_s: float) -> LineState | None:
+def _heard(
+    port: str,
+    settings: LineSettings,
+    hearing: Hearing,
+    seconds: float,
+    silent_s: float,
+    tell: Callable[[], None],
+) -> LineState | None:
     """Let `hearing` hear a port until it is sure or the time is over; the fault where it could not be listened to."""
     faults: list[LineState] = []
     faulty = threading.Event()
@@ -182,6 +191,7 @@ def _heard(port: str, settings: LineSettings, hearing: Hearing, seconds: float, 
     begun_at = _now()
     try:
         while _now() - begun_at < (seconds if hearing.length else silent_s) and not faulty.wait(_GLANCE_S):
+            tell()
             judged = hearing.judgements
             if judged and judged[0].grade == "sure":
                 break
@@ -248,7 +258,7 @@ def scan_all(found: Sequence[Port], seconds: float, *, ask: bool, bar: Progress)
         task = bar.add_task(port.path, total=_longest(candidates, seconds, ask=ask), at="")
         begun_at = _now()
 
-        def tell(what: str, takes_s: float) -> None:
+        def tell(what: str) -> None:
             bar.update(task, at=what, completed=_now() - begun_at)
 
         finding = Scan(port, candidates, seconds, ask, tell).run()
