@@ -36,3 +36,12 @@ def test_a_device_that_is_not_there_is_named(running: Journey):
     with running.visit() as core:
         answer = core.ask("watch", device="passport-9")
     assert answer["error"] and "passport-1" in answer["advice"]
+
+
+def test_a_detector_is_looked_at_by_the_cores_own_monitor(running: Journey):
+    with running.visit() as core:
+        seen = core.ask("detector", device="portal-1")
+        assert (seen["detector"], seen["health"], seen["line"]["state"]) == ("portal-1", "OK", "OK")
+        assert seen["background_cps"]["gamma"] > 0 and seen["threshold_cps"] > seen["background_cps"]["gamma"]
+        for other in ("passport-1", "portal-9"):
+            assert "no such detector" in core.ask("detector", device=other)["error"]
