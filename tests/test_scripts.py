@@ -236,16 +236,21 @@ def test_a_simulated_portal_is_watched(tmp_path):
                 kinds.add(re.search(r'"kind": "(\w+)"', watcher.stdout.readline())[1])
 
 
-def test_a_simulated_fault_comes_and_goes(tmp_path):
-    port = tmp_path / "meter"
-    words = ("simulate", "mightyohm", "--port", port, "--fault", "unplug", "--after", "1", "--lasts", "1")
-    with running(*words, "--pace", "0.5") as child:
+def test_a_simulated_plug_is_pulled_again_and_again(tmp_path):
+    port, file = tmp_path / "meter", tmp_path / "script"
+    file.write_text("2 unplug\n1 plug\n" * 60)  # so that it does not matter when the watcher comes
+    with running("simulate", "mightyohm", "--port", port, "--script", file) as child:
         assert "speaks as mightyohm" in child.stdout.readline()
         with running("watch", port, "--driver", "mightyohm", "--json") as watcher:
             states = []
             while states[-2:] != ["LOST", "OK"]:
                 told = re.search(r'"kind": "line".*"state": "(OK|LOST)"', watcher.stdout.readline())
                 states += [told[1]] if told else []
+
+
+def test_a_named_fault_comes_after_its_time_and_ends(tmp_path):
+    done = typed("simulate", "gc10", "--fault", "unplug", "--after", "0", "--lasts", "0.1", "--seconds", "0.5")
+    assert done.code == 0 and "speaks as gc10" in done.out
 
 
 def test_a_script_file_is_played_and_one_that_is_none_is_named(tmp_path):
