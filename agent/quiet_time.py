@@ -8,7 +8,8 @@ background: rain and people standing near move that much.
 
 **Learning** follows the quiet time slowly, and so a source that is brought nearer bit by bit would become background.
 Therefore the background of the first ten minutes is held against what is learnt later: beyond 1.5 times of it the
-background is HIGH_BG, below half of it LOW_BG, and either is "not monitored".
+background is HIGH_BG, below half of it LOW_BG, and either is "not monitored". Within the ten minutes the lowest that was
+learnt so far stands for it, with two standard errors.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ BETWEEN_S: Final = 3600.0
 RISES: Final = 1.5
 SINKS: Final = 0.5
 ANCHORED_AFTER_S: Final = 600.0
+_CHANCE: Final = 2.0  # standard errors by which the first background may be too low
 FLOOR: Final = 1.3
 # A device that smooths is measured with for as long as it smooths, but not longer than this.
 LONGEST_S: Final = 60.0
@@ -76,24 +78,32 @@ class Look:
 
 
 class _Anchor:
-    """The background of the first ten minutes, and whether a later one is still near it."""
+    """The background of the first ten minutes, and whether a later one is still near it.
+
+    Until they are over, the lowest background learnt so far stands for them, with what it may be off by chance: a
+    source that is laid on the desk soon after the start must not become the background of all that follows.
+    """
 
     def __init__(self) -> None:
-        self.held = 0.0
+        self._held = 0.0
+        self._rises = math.inf
         self._settled = False
 
-    def judge(self, mean: float, learnt_s: float) -> State:
-        """The state of a background that was learnt in so many seconds."""
-        if not self._settled:
-            self.held, self._settled = mean, learnt_s >= ANCHORED_AFTER_S
-            return "OK"
-        if mean > RISES * self.held:
+    def judge(self, mean: float, learnt_s: float, error: float) -> State:
+        """The state of a background that was learnt in so many seconds, with its relative standard error."""
+        if not self._settled and (not self._held or mean < self._held):
+            self._held, self._rises = mean, RISES * (1.0 + _CHANCE * error)
+        if mean > self._rises * self._held:
             return "HIGH_BG"
-        return "LOW_BG" if mean < SINKS * self.held else "OK"
+        if not self._settled:
+            if learnt_s >= ANCHORED_AFTER_S:
+                self._held, self._rises, self._settled = mean, RISES, True
+            return "OK"
+        return "LOW_BG" if mean < SINKS * self._held else "OK"
 
     def bounded(self, mean: float) -> float:
         """The background that thresholds may rest on: a source that was learnt must not raise them without end."""
-        return min(mean, RISES * self.held) if self._settled else mean
+        return min(mean, self._rises * self._held) if self._held else mean
 
 
 class Counts:
@@ -161,7 +171,8 @@ class Counts:
         self._thresholds.clear()
         enough = self._counts >= _LEARNT_COUNTS or self._channel == "neutron"
         if self._seconds >= _LEARNT_AFTER_S and enough:
-            self._level = self._anchor.judge(self._counts / self._seconds, self._lived_s)
+            error = 1.0 / math.sqrt(max(self._counts, 1.0))
+            self._level = self._anchor.judge(self._counts / self._seconds, self._lived_s, error)
 
     def forget(self) -> None:
         """The line was lost: all but the first background must be learnt anew."""
@@ -293,7 +304,8 @@ class Means:
             return
         self._mean = float(values.mean())
         self._learnt_smooths_s = smooths * self._every_s if smooths > 2.0 else 0.0
-        self._level = self._anchor.judge(self._mean, self._lived_s)
+        error = float(values.std()) / math.sqrt(independent) / self._mean
+        self._level = self._anchor.judge(self._mean, self._lived_s, error)
         if self._unit == "dose" and self._mean > HIGH_NSV_H:
             self._level = "HIGH_BG"
         self._draw_up(values, smooths)

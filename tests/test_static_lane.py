@@ -129,6 +129,20 @@ def test_a_slow_rise_is_learnt_up_to_a_bound_and_then_not_monitored():
     assert desk.state() == "OK"
 
 
+@pytest.mark.parametrize(("tell", "cps"), [(counting(31), 0.5), (counting(32), 20.0), (dosing(33), 30.0)])
+def test_a_source_laid_down_soon_after_the_start_does_not_become_the_background(tell, cps):
+    """Four times the background from the third minute on: at no time is that OK for longer than it takes to notice."""
+    desk = Desk(tell)
+    desk.hear(150, cps)
+    believed = longest = 0
+    for _ in range(1500):
+        alarmed = desk.hear(1, 4 * cps)
+        believed = 0 if alarmed or desk.state() != "OK" else believed + 1
+        longest = max(longest, believed)
+    assert desk.state() == "HIGH_BG" or desk.hear(60, 4 * cps) > 0
+    assert longest <= 240
+
+
 def test_a_source_that_was_learnt_raises_thresholds_no_further_than_the_bound():
     desk = learnt(counting(), 100.0)
     for step in range(1, 80):
