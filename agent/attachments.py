@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from failsafe.agent.n42_record import Ends
-from failsafe.agent.radiation import Passage
+from failsafe.agent.passage import Passage
 from failsafe.sync.records import FINDING_ALERTS
 
 STANDING_S: Final = 120.0

@@ -48,8 +48,9 @@ from failsafe.agent.page.view import (
     Told,
     View,
 )
+from failsafe.agent.passage import advice
 from failsafe.agent.post import Issued, Post
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor, advice
+from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.agent.recorder import whereabouts
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.agent.traveller import from_entry, from_reading

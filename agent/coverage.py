@@ -8,11 +8,14 @@ against the background:
 - each channel that has a background must have told its intervals, but for a second (or two intervals and a half);
 - a torn line just before a passage may have been its first;
 - a panel that counts nothing where hundreds are to be expected is dead. A vehicle never hides more than three quarters
-  of the background.
+  of the background;
+- a panel that tells one and the same number in every interval stands still, if chance would do that less than once in
+  a hundred million passages.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -30,6 +33,7 @@ _LONGEST_INTERVAL_S: Final = 1.0  # of a channel that told none: neutrons come o
 # Nothing was counted where so many were to be expected: less than once in a hundred million passages.
 _DEAD_FROM: Final = 20.0
 _LEFT_BY_SHADOW: Final = 0.25
+_UNLIKELY: Final = math.log(1e8)
 
 
 @dataclass(slots=True)
@@ -39,12 +43,17 @@ class _Told:
     seconds: float = 0.0
     interval_s: float = 0.0
     counts: list[int] = field(default_factory=list)
+    intervals: int = 0
+    same: list[int | None] = field(default_factory=list)  # what a panel told each time; None: not always the same
 
     def add(self, scan: Scan) -> None:
         self.seconds += scan.interval_s
         self.interval_s = max(self.interval_s, scan.interval_s)
         if len(self.counts) != len(scan.counts):
             self.counts = [0] * len(scan.counts)
+            self.same = list(scan.counts)
+        self.intervals += 1
+        self.same = [now if now == before else None for before, now in zip(self.same, scan.counts, strict=True)]
         self.counts = [before + now for before, now in zip(self.counts, scan.counts, strict=True)]
 
 
@@ -94,6 +103,8 @@ class Coverage:
             return "LATE"
         if any(_dead(channel, told[channel], panels_cps) for channel, panels_cps in expected.items()):
             return "STUCK"
+        if "gamma" in told and _stands_still(told["gamma"]):
+            return "STUCK"
         return None
 
     def _begin(self, at: float) -> None:
@@ -103,6 +114,13 @@ class Coverage:
 def _lacks(told: _Told, elapsed_s: float) -> bool:
     intervals_s = _MAY_LACK_INTERVALS * (told.interval_s or _LONGEST_INTERVAL_S)
     return elapsed_s - told.seconds > max(_MAY_LACK_S, intervals_s) + _MAY_LACK_PART * elapsed_s
+
+
+def _stands_still(told: _Told) -> bool:
+    """Whether a panel told one number each time, though chance would have moved it."""
+    counts = [count for count in told.same if count]
+    # The commonest number of a Poisson law comes once in sqrt(2 pi count) intervals, all others more seldom.
+    return any((told.intervals - 1) * 0.5 * math.log(math.tau * count) > _UNLIKELY for count in counts)
 
 
 def _dead(channel: Channel, told: _Told, panels_cps: tuple[float, ...]) -> bool:

@@ -16,8 +16,9 @@ import structlog
 from failsafe.agent import measurement
 from failsafe.agent.health import Change
 from failsafe.agent.measurement import Measurement
+from failsafe.agent.passage import Health
 from failsafe.agent.plausibility import SetUpLines
-from failsafe.agent.radiation import Health, LaneMonitor
+from failsafe.agent.radiation import LaneMonitor
 from failsafe.drivers.reading import Reading
 
 GLANCE_S: Final = 0.25

@@ -24,7 +24,8 @@ from rich.text import Text
 
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.own_alarm import Budget
-from failsafe.agent.radiation import STRIP_S, DetectorSettings, LaneMonitor, Passage, advice
+from failsafe.agent.passage import Passage, advice
+from failsafe.agent.radiation import STRIP_S, DetectorSettings, LaneMonitor
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.agent.status import plain
 from failsafe.agent.tables import LaneTable

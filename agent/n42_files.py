@@ -11,7 +11,8 @@ from failsafe.agent.alerts import utc
 from failsafe.agent.course import Instrument
 from failsafe.agent.n42_record import Recorded
 from failsafe.agent.own_alarm import LaneKind
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor, Passage, advice
+from failsafe.agent.passage import Passage, advice
+from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.drivers.driver import Driver
 from failsafe.drivers.reading import Reading

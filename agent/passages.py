@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from failsafe.agent.page.view import ChannelView, OwnTestView, PassageView
-from failsafe.agent.radiation import LaneMonitor, Passage, Peak
+from failsafe.agent.passage import Passage, Peak
+from failsafe.agent.radiation import LaneMonitor
 from failsafe.drivers.reading import Channel
 
 

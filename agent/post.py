@@ -29,8 +29,9 @@ from failsafe.agent.page.view import (
     SecondView,
     VerdictView,
 )
+from failsafe.agent.passage import Health, Passage, advice
 from failsafe.agent.passages import passage_view
-from failsafe.agent.radiation import Health, LaneMonitor, Passage, advice
+from failsafe.agent.radiation import LaneMonitor
 from failsafe.agent.traveller import Presented
 from failsafe.drivers.reading import Reading
 from failsafe.sync.records import Alert, FeedState, Notice, PersonAsRead, RadiationSummary, SearchLine

@@ -15,7 +15,8 @@ import numpy as np
 
 from failsafe.agent.matching import match
 from failsafe.agent.own_alarm import Budget
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor, Passage
+from failsafe.agent.passage import Passage
+from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.agent.screening import Shelf
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.agent.tables import LaneTable

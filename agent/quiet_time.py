@@ -8,8 +8,8 @@ background: rain and people standing near move that much.
 
 **Learning** follows the quiet time slowly, and so a source that is brought nearer bit by bit would become background.
 Therefore the background of the first ten minutes is held against what is learnt later: beyond 1.5 times of it the
-background is HIGH_BG, below half of it LOW_BG, and either is "not monitored". Within the ten minutes the lowest that was
-learnt so far stands for it, with two standard errors.
+background is HIGH_BG, below half of it LOW_BG, and either is "not monitored". Until the ten minutes are over, the
+lowest background learnt so far stands for it, with two standard errors.
 """
 
 from __future__ import annotations

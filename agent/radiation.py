@@ -10,7 +10,6 @@ device's, and an alarm of theirs counts like one of the device's. What a detecto
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from failsafe.agent.background import Known, Measured, far
 from failsafe.agent.course import Course, Courses, Instrument
 from failsafe.agent.coverage import Coverage
 from failsafe.agent.own_alarm import Budget, LaneKind, OwnAlarm, OwnTests
+from failsafe.agent.passage import Health, Passage, Peak, summarised
 from failsafe.agent.plausibility import Doubt, Plausibility, SetUpLines
 from failsafe.agent.remembered import Quantity, Remembered
 from failsafe.drivers.reading import (
@@ -35,22 +35,7 @@ from failsafe.drivers.reading import (
     Reading,
     Scan,
 )
-from failsafe.sync.records import ChannelSummary, OwnTest, RadiationSummary
-
-Health = Literal[
-    "OK",
-    "LATE",
-    "LINK_DOWN",
-    "HIGH_BG",
-    "LOW_BG",
-    "TAMPER",
-    "DEVICE",
-    "UNKNOWN",
-    "STUCK",
-    "DISAGREE",
-    "CONFIG_CHANGED",
-    "UNCALIBRATED",
-]
+from failsafe.sync.records import RadiationSummary
 
 STRIP_S: Final = 60.0
 KEEP_PASSAGES_S: Final = 600.0
@@ -59,32 +44,11 @@ _STRIP_PLACES: Final = 1024
 _KEEP_PASSAGES: Final = 200
 _KEEP_NUCLIDES: Final = 8
 _NUCLIDE_WITHIN_S: Final = 60.0  # later it is somebody else's: devices measure for a minute at most
-_MOST: Final = 1e6
 FAULTS_BY_WEIGHT: Final[tuple[DeviceFault, ...]] = ("TAMPER", "DEVICE", "HIGH_BG", "LOW_BG")
 _DOUBTS_BY_WEIGHT: Final[tuple[Doubt, ...]] = ("STUCK", "DISAGREE", "CONFIG_CHANGED")
 
-_ADVICE: Final[dict[Health, str]] = {
-    "OK": "",
-    "LATE": "The detector pauses: look whether its cable sits; the booth goes on listening.",
-    "LINK_DOWN": "No word from the detector: check cable and power; screen by hand until it is back.",
-    "HIGH_BG": "Its background is high: look for a source, freight or a patient standing near the portal.",
-    "LOW_BG": "Its background is low: a panel may be shielded or have failed; call the technician.",
-    "TAMPER": "Its cabinet is open: send somebody to look at the portal.",
-    "DEVICE": "It reports a fault of its own: call the technician.",
-    "UNKNOWN": "Its background is not known yet: wait some seconds, with a device on the desk some minutes.",
-    "STUCK": "Its counts stand still: screen by hand and call the technician.",
-    "DISAGREE": "It alarms otherwise than its own rule says: screen by hand and call the technician.",
-    "CONFIG_CHANGED": "Its settings were changed: ask who changed them; the technician accepts them or puts them back.",
-    "UNCALIBRATED": "It counts otherwise than its tables expect: screen by hand and call the technician.",
-}
-
 _USUAL_BUDGET: Final = Budget()
 _NO_INSTRUMENT: Final = Instrument()
-
-
-def advice(health: Health) -> str:
-    """What the officer does about a detector in this state; empty for OK."""
-    return _ADVICE[health]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +74,6 @@ class DetectorSettings:
     budget: Budget = _USUAL_BUDGET
     measuring_s: float = 10.0
     instrument: Instrument = _NO_INSTRUMENT
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """The highest interval of one channel: counts of all panels summed, and panel by panel."""
-
-    counts: int
-    interval_s: float
-    panels: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """The detector's view of one passage.
-
-    `ended_at` None: somebody is in the detector now. `alarms` are the channels on which the device or a test of the
-    booth alarmed: `told` are the device's own, `own` the booth's, the first of each test. `nuclides` are what the
-    device recognised, in its own words. `monitored` turns false, for good, with the first doubt about the detector
-    while the passage lasted. `crossing` is set where the passage was measured for one, on a desk.
-    """
-
-    id: str
-    began_at: float
-    ended_at: float | None = None
-    alarms: frozenset[Channel] = frozenset()
-    monitored: bool = True
-    health: Health = "OK"  # the worst that was seen first
-    peaks: tuple[tuple[Channel, Peak], ...] = ()
-    backgrounds: tuple[tuple[Channel, float], ...] = ()
-    told: frozenset[Channel] = frozenset()
-    own: tuple[OwnAlarm, ...] = ()
-    nuclides: tuple[str, ...] = ()
-    crossing: str = ""
-
-    @property
-    def quiet(self) -> bool:
-        """It ended, nothing of it was lost, and no channel alarmed."""
-        return self.ended_at is not None and self.monitored and not self.alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,28 +234,7 @@ class LaneMonitor:
 
     def summary(self, now: float, passage: Passage | None = None) -> RadiationSummary:
         """What an alert says of the radiation; without a passage, the detector's health alone."""
-        if passage is None:
-            return RadiationSummary(detector=self.detector, health=self.health(now))
-        ended_at = now if passage.ended_at is None else passage.ended_at
-        health = self.health(now) if passage.ended_at is None and passage.monitored else passage.health
-        return RadiationSummary(
-            detector=self.detector,
-            health=health,
-            occupancy=passage.id,
-            duration_s=max(ended_at - passage.began_at, 0.0),
-            channels=tuple(_channel_summaries(passage)),
-            own=tuple(
-                OwnTest(
-                    channel=alarm.channel,
-                    test=alarm.test,
-                    strength=_figure(alarm.strength),
-                    threshold=_figure(alarm.threshold),
-                    panels=alarm.panels,
-                )
-                for alarm in passage.own
-            ),
-            nuclides=passage.nuclides,
-        )
+        return summarised(self.detector, self.health(now), passage, now)
 
     # --- what is kept over a restart -----------------------------------------------------------------------------
 
@@ -523,25 +428,3 @@ class LaneMonitor:
 
 def _stale(passage: Passage, now: float) -> bool:
     return passage.ended_at is not None and now - passage.ended_at > KEEP_PASSAGES_S
-
-
-def _figure(value: float) -> float:
-    """A strength for a record: JSON has no infinity, and a record that cannot be read is an alert that is lost."""
-    return 0.0 if math.isnan(value) else round(min(max(value, -_MOST), _MOST), 2)
-
-
-def _channel_summaries(passage: Passage) -> Iterator[ChannelSummary]:
-    peaks, backgrounds = dict(passage.peaks), dict(passage.backgrounds)
-    channels: tuple[Channel, ...] = ("gamma", "neutron")
-    for channel in channels:
-        peak = peaks.get(channel)
-        if peak is None and channel not in passage.alarms:
-            continue
-        yield ChannelSummary(
-            channel=channel,
-            alarm=channel in passage.alarms,
-            peak=float(peak.counts) if peak else 0.0,
-            interval_s=peak.interval_s if peak else 0.0,
-            background_cps=backgrounds.get(channel),
-            panels=peak.panels if peak else (),
-        )

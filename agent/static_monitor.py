@@ -15,8 +15,9 @@ from typing import Final
 
 from failsafe.agent.background import Known
 from failsafe.agent.own_alarm import OwnAlarm
+from failsafe.agent.passage import Health, Passage, Peak
 from failsafe.agent.quiet_time import LOOK_BACK_S, Look
-from failsafe.agent.radiation import FAULTS_BY_WEIGHT, DetectorSettings, Health, LaneMonitor, Passage, Peak
+from failsafe.agent.radiation import FAULTS_BY_WEIGHT, DetectorSettings, LaneMonitor
 from failsafe.agent.static_lane import WAITS_S, StaticTests
 from failsafe.drivers.reading import (
     Alarm,

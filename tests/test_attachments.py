@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from failsafe.agent.attachments import STANDING_S, Attachments, Due
-from failsafe.agent.radiation import DetectorSettings, Passage
+from failsafe.agent.passage import Passage
+from failsafe.agent.radiation import DetectorSettings
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.drivers import n42_document
 from failsafe.drivers.reading import Alarm, Occupancy, Scan

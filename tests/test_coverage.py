@@ -103,6 +103,20 @@ def test_a_panel_that_counts_nothing_is_dead(seconds, panels, health):
     assert passage(monitor(), seconds=seconds, panels=panels).health == health
 
 
+@pytest.mark.parametrize(
+    ("seconds", "panels", "health"),
+    [
+        (2.4, lambda counts: (20, *counts[1:]), "STUCK"),
+        (2.4, lambda counts: (20, 20, 20, 20), "STUCK"),
+        (1.2, lambda counts: (20, *counts[1:]), "OK"),
+    ],
+    ids=["one panel", "all", "chance"],
+)
+def test_a_panel_that_stands_still_for_a_whole_passage_is_no_witness(seconds, panels, health):
+    """It is shorter than the run of intervals that makes the detector itself STUCK."""
+    assert passage(monitor(), seconds=seconds, panels=panels).health == health
+
+
 def test_neutrons_that_were_told_and_count_nothing_are_dead():
     whole = passage(monitor(), seconds=30.0, neutron=(0, 0, 0, 0))
     assert whole.health == "STUCK"

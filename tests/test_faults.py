@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from failsafe.agent.live import monitor_of
-from failsafe.agent.radiation import DetectorSettings, Health, LaneMonitor
+from failsafe.agent.passage import Health
+from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.drivers import driver, scripts
 from failsafe.drivers.detectors import Detector

@@ -16,7 +16,8 @@ from failsafe.agent import n42_record
 from failsafe.agent.course import Course, Courses, Instrument, Interval, Level, Told
 from failsafe.agent.n42_record import Recorded
 from failsafe.agent.own_alarm import OwnAlarm
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor, Passage, advice
+from failsafe.agent.passage import Passage, advice
+from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.drivers import n42, n42_document, tsa
 from failsafe.drivers.reading import (
     Alarm,

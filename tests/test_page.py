@@ -38,7 +38,7 @@ from failsafe.agent.page.view import (
     View,
     Word,
 )
-from failsafe.agent.radiation import Health
+from failsafe.agent.passage import Health
 from failsafe.drivers.line import LineWord
 from failsafe.screens import words as shared_words
 from failsafe.screens.server import ScreenServer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import radiation
+from failsafe.agent import passage as passage_nouns
 from failsafe.agent.own_alarm import OwnAlarm
 from failsafe.agent.radiation import DetectorSettings, LaneMonitor
 from failsafe.drivers import tsa
@@ -143,9 +143,9 @@ def test_other_lines_without_a_background_are_late():
 
 
 def test_every_state_has_its_advice():
-    assert radiation.advice("OK") == ""
+    assert passage_nouns.advice("OK") == ""
     for health in ("LATE", "LINK_DOWN", "HIGH_BG", "LOW_BG", "TAMPER", "DEVICE", "UNKNOWN"):
-        assert len(radiation.advice(health)) > 20
+        assert len(passage_nouns.advice(health)) > 20
 
 
 def test_documents_are_nobodys_here():
@@ -422,7 +422,7 @@ def test_the_devices_alarm_is_kept_apart_from_the_booths():
 @pytest.mark.parametrize("strength", [math.inf, -math.inf, math.nan])
 def test_a_strength_beyond_all_bounds_still_makes_a_record_that_can_be_read(strength):
     own = OwnAlarm(1.0, "gamma", "sums", strength, 5.0, (1,))
-    passage = radiation.Passage("p-1", 0.0, 2.0, frozenset({"gamma"}), own=(own,))
+    passage = passage_nouns.Passage("p-1", 0.0, 2.0, frozenset({"gamma"}), own=(own,))
     written = encode(ready().summary(3.0, passage))
     assert math.isfinite(msgspec.json.decode(written, type=RadiationSummary).own[0].strength)
 

@@ -21,7 +21,7 @@ from failsafe.agent import fusion
 from failsafe.agent.matching import compare_births
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.agent.page.words import TABLES as FIRST_LINE_TABLES
-from failsafe.agent.radiation import Health, advice
+from failsafe.agent.passage import Health, advice
 from failsafe.agent.traveller import from_entry
 from failsafe.drivers import driver
 from failsafe.drivers.driver import DriverError

@@ -51,6 +51,7 @@ SPEAKERS: Final = (
     "agent/knowledge.py",
     "agent/notices.py",
     "agent/post.py",
+    "agent/passage.py",
     "agent/radiation.py",
     "agent/recorder.py",
     "agent/traveller.py",
