@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
-import os
 import queue
 import secrets
-import signal
-import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -24,20 +20,16 @@ from typing import Any, Final
 
 import structlog
 
-from failsafe.agent import bulletin, control, live, remembered, screening
+from failsafe.agent import bulletin, lanes, live, remembered, screening
 from failsafe.agent.alerts import utc
 from failsafe.agent.bulletin import Condition
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
-from failsafe.agent.course import Instrument
-from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.findings import Findings
 from failsafe.agent.health import Change, HealthBook
 from failsafe.agent.inspection import Inspection
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.knowledge import Knowledge, monotonic, wall_clock
 from failsafe.agent.notebook import Notebook
-from failsafe.agent.own_alarm import Budget
-from failsafe.agent.page.app import make_app
 from failsafe.agent.page.view import (
     DetectorView,
     EntryRefused,
@@ -50,34 +42,26 @@ from failsafe.agent.page.view import (
 )
 from failsafe.agent.passage import advice
 from failsafe.agent.post import Issued, Post
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation import LaneMonitor
 from failsafe.agent.recorder import whereabouts
-from failsafe.agent.static_monitor import StaticMonitor
 from failsafe.agent.traveller import from_entry, from_reading
 from failsafe.agent.tray import Tray
 from failsafe.agent.watching import Watchers
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DeviceHealth, DocumentRead, Reading
-from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import Heartbeat, PersonAsRead, Want
-from failsafe.sync.service import Service, inherited
 
 TICK_S: Final = 0.25
 SHOW_EVERY_S: Final = 0.2
 STANDSTILL_S: Final = 3.0
-_OPENING_LOOK_S: Final = 0.05
 # A document waits behind what is queued: few places, so that a flood is held back in its own line's thread.
 _QUEUE_PLACES: Final = 256
 
 _log = structlog.get_logger("booth")
-
-
-class PortTaken(Exception):
-    """The page's port is in use; the text says what to do."""
 
 
 @dataclass(slots=True)
@@ -89,9 +73,17 @@ class _Device:
     line: LineState | None = None
     fault: str = ""  # of itself, as a reader tells it
 
+    @property
+    def nsigma(self) -> float | None:
+        """The factor of its own alarm, where it is configured."""
+        return self.table.nsigma if isinstance(self.table, PortalTable) else None
+
 
 class Booth:
-    """The running core: the `Desk` of its page, and the `Core` behind its control socket."""
+    """The running core: the `Desk` of its page, and the `Core` behind its control socket.
+
+    `page_port` is where the page is served.
+    """
 
     def __init__(self, configuration: Configuration, keys: BoothKeys) -> None:
         self._configuration = configuration
@@ -127,8 +119,8 @@ class Booth:
         self._own_fault = False
         self._stopping = False
         self._turns = 0
-        self._page_port = configuration.page.port
         self._thread = threading.Thread(target=self._run, name="booth", daemon=True)
+        self.page_port = configuration.page.port
 
     # --- composition ---------------------------------------------------------------------------------------------
 
@@ -139,7 +131,7 @@ class Booth:
     def _make_post(self, lane: LaneTable) -> Post:
         run = secrets.token_hex(3)
         monitors = {
-            device.table.name: _monitor(lane, device, run)
+            device.table.name: lanes.monitor(lane, device.table.name, device.driver, run, device.nsigma)
             for device in self._devices.values()
             if device.driver.role == "radiation" and device.table.lane == lane.name
         }
@@ -149,7 +141,7 @@ class Booth:
                 table.driver, self._configuration.port_of(table), monitor.settings.kind
             )
             self._notebook.follow(name, monitor, learnt_with)
-        return Post(lane.name, _lane_settings(lane), monitors, self._knowledge, self._issued)
+        return Post(lane.name, lanes.crossings(lane), monitors, self._knowledge, self._issued)
 
     def _make_line(self, device: _Device) -> SerialLine:
         name = device.table.name
@@ -279,7 +271,7 @@ class Booth:
 
     def _heartbeat(self, ledger: Ledger) -> Heartbeat:
         at = self._knowledge.circumstances(None).at
-        return bulletin.heartbeat(self._condition(monotonic()), ledger, at, _version())
+        return bulletin.heartbeat(self._condition(monotonic()), ledger, at, lanes.version())
 
     def _want(self) -> Want:
         feeds = self._configuration.hq.feeds
@@ -421,8 +413,8 @@ class Booth:
 
     def status(self) -> dict[str, Any]:
         """`failsafe status --json`, see docs/commands.md."""
-        page = f"http://127.0.0.1:{self._page_port}"
-        return bulletin.status(self._condition(monotonic()), _version(), page)
+        page = f"http://127.0.0.1:{self.page_port}"
+        return bulletin.status(self._condition(monotonic()), lanes.version(), page)
 
     def screen(self, person: Mapping[str, Any]) -> dict[str, Any]:
         """`failsafe screen --mirror` for one person: judged like a traveller, raising no alert."""
@@ -516,47 +508,9 @@ class Booth:
             async for seen in heard:
                 yield seen
 
-    # --- serving -------------------------------------------------------------------------------------------------
+    # --- whoever keeps it running ----------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Start, serve page and control socket until a signal, stop.
-
-        Raises:
-            PortTaken: another program has the page's port, or systemd gives another socket than the page's.
-        """
-        page_socket = _given() or _bind(self._configuration.page.port)
-        self._page_port = page_socket.getsockname()[1]
-        service = Service()
-        self.start()
-        try:
-            asyncio.run(self._serve(page_socket, service))
-        finally:
-            service.stopping()
-            self.stop()
-
-    async def _serve(self, page_socket: socket.socket, service: Service) -> None:
-        port = self._page_port
-        server = ScreenServer(make_app(self, port=port), port=port)
-        door = await control.serve(self, Path(self._configuration.core.socket))
-        _log.info("the booth is open", page=f"http://127.0.0.1:{port}")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-        kept = asyncio.create_task(self._be_kept(service, lambda: server.started))
-        try:
-            await server.serve(sockets=[page_socket])
-        finally:
-            kept.cancel()
-            door.close()
-
-    async def _be_kept(self, service: Service, serves: Callable[[], bool]) -> None:
-        """Say that the booth is ready once it is, then feed the watchdog while every part moves."""
-        while not (serves() and self._is_open()):
-            await asyncio.sleep(_OPENING_LOOK_S)
-        service.ready(self._sentence())
-        await service.keep(self.turns, self._sentence)
-
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether every part has begun; one that is broken has, too, and the page says so."""
         return self._view is not None and self._knowledge.recorder.begun.is_set() and all(self.turns().values())
 
@@ -565,46 +519,10 @@ class Booth:
         lines = {f"line {line.name}": line.turns for line in self._lines}
         return {"readings": self._turns, "ledger": self._knowledge.recorder.turns, **lines}
 
-    def _sentence(self) -> str:
+    def sentence(self) -> str:
         """How the booth is, as `failsafe status` begins."""
         ready = self._condition(monotonic()).readiness()
         return " ".join((f"{ready.word}.", *ready.why))
-
-
-def _lane_settings(lane: LaneTable) -> LaneSettings:
-    """A lane's rules of crossings: only a vehicle's passage answers for several travellers."""
-    return LaneSettings(
-        detector=lane.radiation == "portal",
-        order=lane.order,
-        shared=lane.kind == "vehicle",
-        measured=lane.kind == "static",
-        before_s=lane.window_before_s,
-        after_s=lane.window_after_s,
-        closes_after_s=lane.close_after_s,
-    )
-
-
-def _monitor(lane: LaneTable, device: _Device, run: str) -> LaneMonitor:
-    """What follows a detector: a device on the desk knows no passages."""
-    kind = StaticMonitor if lane.kind == "static" else LaneMonitor
-    return kind(device.table.name, run, _detector_settings(lane, device))
-
-
-def _detector_settings(lane: LaneTable, device: _Device) -> DetectorSettings:
-    nsigma = device.table.nsigma if isinstance(device.table, PortalTable) else None
-    return DetectorSettings(
-        late_s=device.driver.late_s or 7.5,
-        down_s=device.driver.down_s or 15.0,
-        nsigma=nsigma,
-        kind=lane.kind,
-        budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron),
-        measuring_s=lane.measuring_s,
-        instrument=Instrument(device.driver.name, device.driver.makes, _version()),
-    )
-
-
-def _version() -> str:
-    return importlib.metadata.version("failsafe-edge")
 
 
 def _told(event: Issued, shown_at: float) -> dict[str, Any]:
@@ -621,32 +539,3 @@ def _told(event: Issued, shown_at: float) -> dict[str, Any]:
     if event.arrived_at is not None:
         told["verdict_us"] = round((shown_at - event.arrived_at) * 1e6)
     return told
-
-
-def _given() -> socket.socket | None:
-    """The page's socket from systemd; None where the process was started by hand."""
-    sockets = inherited()
-    if not sockets:
-        return None
-    page = sockets.get("page")
-    if page is None or page.getsockname()[0] != "127.0.0.1":
-        raise PortTaken(
-            "systemd gives no socket named `page` on 127.0.0.1. Put failsafe-core.socket back as it was installed; "
-            "only its port may be another one."
-        )
-    return page
-
-
-def _bind(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-    except OSError as error:
-        listening.close()
-        raise PortTaken(
-            f"The page cannot be served on port {port} ({os.strerror(error.errno or 0)}). Is another core running? "
-            "Stop it, or set another `port` in the configuration's page table."
-        ) from error
-    listening.listen(128)
-    return listening

@@ -82,14 +82,15 @@ def failsafe() -> None:
 @with_config
 def run(path: Path) -> None:
     """Run the booth's core until it is stopped."""
-    from failsafe.agent.booth import Booth, PortTaken
+    from failsafe.agent.booth import Booth
+    from failsafe.agent.serving import PortTaken, serve
 
     journal.start()
     # While an intake builds an index, a verdict must not wait for long slices of another thread.
     sys.setswitchinterval(_SWITCH_S)
     configuration = config.load(path)
     try:
-        Booth(configuration, keys.load(keys.folder(configuration.folders.keys))).run()
+        serve(Booth(configuration, keys.load(keys.folder(configuration.folders.keys))), configuration)
     except PortTaken as error:
         raise click.ClickException(str(error)) from error
 

@@ -22,11 +22,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from failsafe.agent import lanes
 from failsafe.agent.control import CoreUnreachable, Visitor
-from failsafe.agent.own_alarm import Budget
 from failsafe.agent.passage import Passage, advice
-from failsafe.agent.radiation import STRIP_S, DetectorSettings, LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation import STRIP_S, LaneMonitor
 from failsafe.agent.status import plain
 from failsafe.agent.tables import LaneTable
 from failsafe.agent.watching import told
@@ -58,16 +57,8 @@ _PORTALS: Final = ("tsa", "n42")
 
 def monitor_of(name: str, driver: Driver, lane: LaneTable | None, nsigma: float | None = None) -> LaneMonitor:
     """A monitor as the booth would have it for this detector; without a lane, for the lane it is usual in."""
-    kind = lane.kind if lane else "vehicle" if driver.name in _PORTALS else "static"
-    settings = DetectorSettings(
-        late_s=driver.late_s or 7.5,
-        down_s=driver.down_s or 15.0,
-        nsigma=nsigma,
-        kind=kind,
-        budget=Budget(lane.false_alarms_gamma, lane.false_alarms_neutron) if lane else Budget(),
-        measuring_s=lane.measuring_s if lane else 10.0,
-    )
-    return (StaticMonitor if kind == "static" else LaneMonitor)(name, "watch", settings)
+    usual = LaneTable(name="watch", kind="vehicle" if driver.name in _PORTALS else "static")
+    return lanes.monitor(lane or usual, name, driver, "watch", nsigma)
 
 
 def glance(monitor: LaneMonitor, line: LineState | None, now: float) -> Answer:
