@@ -27,13 +27,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.hq import channels, invented, outbox, programme, publish, telling
+from failsafe.hq import changes, channels, invented, outbox, programme, publish, telling
 from failsafe.hq import courier as medium
 from failsafe.hq import enrol as enrolment
 from failsafe.hq.ccc.view import AlertLine
 from failsafe.hq.keys import SERVER_NAMES, HeadquartersError, KeyMissing, KeyStore, init
 from failsafe.hq.publish import BASE_FEED, moment
-from failsafe.hq.register import Register
+from failsafe.hq.register import BoothRefused, Register
 from failsafe.hq.repository import Repository
 from failsafe.sync import journal, shape
 from failsafe.sync.errors import SyncError
@@ -530,6 +530,28 @@ def courier_import(office: Office, folder: Path, database: str | None) -> None:
     for reason, times in sorted(taken.refused.items()):
         _note(f"refused, {times} times: {reason}. {medium.what_to_do(reason)}")
     _note("Unmount the medium before pulling it out, and bring it back to the booth: it holds the receipts.")
+
+
+@booths.command("changes")
+@click.argument("booth")
+@click.option("--last", default=50, show_default=True, type=click.IntRange(1, changes.MOST_CHANGES), help="So many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, the whole record in it.")
+@_database
+@click.pass_obj
+def booths_changes(office: Office, booth: str, last: int, as_json: bool, database: str | None) -> None:
+    """What changed at BOOTH: what is not OK there now first, then its last changes, the newest first."""
+    from failsafe.hq import server  # see `serve`
+
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+        found = desk.changes(booth, last)
+        if not found.total and desk.booth(booth) is None:
+            raise BoothRefused("No booth of that id is enrolled, and nothing came from one.")
+    standing = {line.number for line in found.standing}
+    for line in (*found.standing, *(one for one in found.changes if one.number not in standing)):
+        ill = line.number in standing
+        told = msgspec.json.encode({"not_ok_now": ill, **msgspec.structs.asdict(line)}).decode() if as_json else None
+        click.echo(told or changes.in_one_line(line, standing=ill))
+    _note(f"{len(found.changes)} of {found.total} changes; not OK now: {len(standing)}.")
 
 
 # --- what came in ----------------------------------------------------------------------------------------------

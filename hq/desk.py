@@ -23,8 +23,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from failsafe.hq import duty, measured
-from failsafe.hq.ccc.view import AlertLine, ListView, MeasurementFile
+from failsafe.hq import changes, duty, measured
+from failsafe.hq.ccc.view import AlertLine, ChangesView, ListView, MeasurementFile
 from failsafe.hq.desk_list import alert_lines, list_view
 from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk_tables import DeskFault, Watch, reading
@@ -72,6 +72,7 @@ class Desk:
 
     Raises:
         KeyMissing: one of the two keys is not there.
+        DeskFault: the database refuses.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Desk:
         self._watching = threading.Lock()
         self._seen: object = None
         self._writing = threading.Lock()
+        changes.fill(engine)
 
     # --- booths ----------------------------------------------------------------------------------------------
 
@@ -251,6 +253,15 @@ class Desk:
         """
         with reading(self._engine) as connection:
             return measured.document(connection, number)
+
+    def changes(self, booth: str, limit: int) -> ChangesView:
+        """What changed at `booth`: its newest `limit` changes, and what is not OK there now.
+
+        Raises:
+            DeskFault: the database refuses.
+        """
+        with reading(self._engine) as connection:
+            return changes.changes_view(connection, booth, limit)
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from failsafe.hq import chain, measured, outbox
+from failsafe.hq import chain, changes, measured, outbox
 from failsafe.hq.chain import Link, Pulse
 from failsafe.hq.desk_list import search_words
 from failsafe.hq.desk_tables import ENTRIES, FAULTS, FINDINGS, FORKS, HEARTBEATS
@@ -96,6 +96,7 @@ def write(connection: Connection, batch: Batch, received_at: str) -> None:
         connection.execute(insert(ENTRIES), list(batch.entries.values()))
     _tie_findings(connection, batch.new)
     measured.tie(connection, ((item.booth, item.entry.body) for item in batch.new))
+    changes.tie(connection, ((item.booth, item.signer, item.entry) for item in batch.new))
     _keep_aside(connection, batch.forks)
     for item in batch.new:
         outbox.enqueue(connection, item.entry, received_at)

@@ -1,10 +1,10 @@
 """The desk's tables, and the database they lie in.
 
 `entries` has every alert, finding, measurement and health change that was receipted, each with its receipt; `findings`
-which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs; `forks` what came under
-a taken id with other content; `heartbeats` each booth's last; `faults` what a booth's heartbeats gave away. The
-database is not the register's: an import of a million notices holds the register's file for long, and alerts do not
-wait for it.
+which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs; `changes` which part a
+health change is about; `forks` what came under a taken id with other content; `heartbeats` each booth's last; `faults`
+what a booth's heartbeats gave away. The database is not the register's: an import of a million notices holds the
+register's file for long, and alerts do not wait for it.
 """
 
 from __future__ import annotations
@@ -84,6 +84,17 @@ MEASUREMENTS: Final = Table(
     Column("alert", String(36), primary_key=True),
     Column("measurement", String(36), primary_key=True),
     Column("outline", LargeBinary, nullable=False),  # the record without its document
+)
+CHANGES: Final = Table(
+    "changes",
+    SCHEMA,
+    Column("booth", String(32), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("signer", String(16), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("part", String, nullable=False),
+    Column("first", Boolean, nullable=False),  # told at a start, when the booth knew nothing of the part yet
+    Index("changes_in_chain", "booth", "signer", "sequence"),
 )
 FORKS: Final = Table(
     "forks",

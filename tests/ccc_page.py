@@ -15,7 +15,15 @@ import msgspec
 
 from failsafe.hq.ccc.app import CccServer, make_app
 from failsafe.hq.ccc.stream import Push
-from failsafe.hq.ccc.view import Acknowledgement, AlertLine, BoothLine, ListView, MeasurementFile, Telling
+from failsafe.hq.ccc.view import (
+    Acknowledgement,
+    AlertLine,
+    BoothLine,
+    ChangesView,
+    ListView,
+    MeasurementFile,
+    Telling,
+)
 from failsafe.hq.duty import WATCHED
 from failsafe.screens.streams import Bell
 from failsafe.sync.records import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
@@ -88,6 +96,8 @@ class InTestDesk:
         self.number = 1
         self.lines = list(lines)
         self.files: dict[int, MeasurementFile] = {}
+        self.told: dict[str, ChangesView] = {}
+        self.asked_changes: list[tuple[str, int]] = []
         self.booths: tuple[BoothLine, ...] = (BoothLine(booth="XX-INVENTED-01", country="XX", heard_at=AT),)
         self.fault: Exception | None = None
         self.cannot_write = False
@@ -112,6 +122,11 @@ class InTestDesk:
         if self.fault is not None:
             raise self.fault
         return self.files.get(number)
+
+    def changes(self, booth: str, limit: int) -> ChangesView:
+        self.asked_changes.append((booth, limit))
+        found = self.told.get(booth, ChangesView(booth=booth, total=0))
+        return msgspec.structs.replace(found, changes=found.changes[:limit])
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         if self.fault is not None:

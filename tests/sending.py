@@ -87,16 +87,17 @@ class Booth:
         )
         return self.append(body)
 
-    def health(self) -> ChainEntry:
+    def health(self, part: str = "portal-1", was: str = "OK", now: str = "LOST", detail: str = "") -> ChainEntry:
         """The next entry of the chain, a change of health."""
         return self.append(
             HealthChange(
                 id=str(uuid.uuid4()),
                 at=wall(len(self.entries)),
                 place=self.place(),
-                part="portal-1",
-                was="OK",
-                now="LOST",
+                part=part,
+                was=was,
+                now=now,
+                detail=detail,
             )
         )
 

@@ -27,6 +27,7 @@ from failsafe.screens.gate import Answer, Gate, Refused, json_answer, order, ref
 from failsafe.screens.server import ScreenServer
 from failsafe.screens.shelf import Shelf
 from failsafe.screens.streams import EventStream, Line, Streams
+from failsafe.sync.records import BOOTH_ID
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT: Final = 8700
 CONNECTIONS: Final = 128
 MOST_LINES: Final = 1000
+MOST_CHANGES: Final = 1000
 LONGEST_SEARCH: Final = 200
 LONGEST_OFFICER: Final = 80
 MOST_AT_ONCE: Final = 200
@@ -47,10 +49,12 @@ _T = TypeVar("_T")
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST /events: what a page wants to see."""
+    """The body of POST /events: what a page wants to see; `booth` is the one that is open there, with its changes."""
 
     search: Annotated[str, msgspec.Meta(max_length=LONGEST_SEARCH)] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_LINES)] = 200
+    booth: Annotated[str, msgspec.Meta(pattern=f"^({BOOTH_ID.pattern})?$")] = ""
+    changes: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHANGES)] = 50
 
 
 class Acknowledging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,7 +122,7 @@ class _Page:
         return EventStream(self.streams, partial(self._tell, asked), _LOG)
 
     async def _tell(self, asked: Asked, line: Line) -> None:
-        await tell(line, self._desk, Held(asked.limit, asked.search.strip()))
+        await tell(line, self._desk, Held(asked.limit, asked.search.strip(), asked.booth, asked.changes))
 
     async def acknowledge(self, request: Request) -> Response:
         asked = await self._order(request, Acknowledging)

@@ -65,11 +65,11 @@ function todo(booth, wrong) {
   more.addEventListener("toggle", () => { if (more.open) unfolded.add(booth.booth); else unfolded.delete(booth.booth); });
   return [item(first), more];
 }
-function cells(booth, now, told) {
+function cells(booth, now, told, opened) {
   const [, mark, word] = state(booth, now), wrong = troubles(booth, now), [held, says] = mirror(booth);
   return [
     el("td", { class: "state" }, sign(mark, el("strong", {}, word))),
-    el("th", { scope: "row", class: "booth" }, el("bdi", { dir: "ltr" }, booth.booth), el("small", {}, countryName(booth.country) ? country(booth.country) : booth.country)),
+    el("th", { scope: "row", class: "booth" }, el("button", { type: "button", class: "opens", "data-booth": booth.booth, "aria-expanded": String(opened), "aria-controls": "detail" }, el("bdi", { dir: "ltr" }, booth.booth), el("span", { class: "unseen" }, ` ${t("what changed there")}`)), el("small", {}, countryName(booth.country) ? country(booth.country) : booth.country)),
     el("td", { class: "heard" }, told),
     el("td", { class: "mirror" }, sign(held, says, booth.mirror_age_s != null && el("small", {}, age(booth.mirror_age_s)))),
     el("td", { class: "undelivered" }, waits(booth, now)),
@@ -77,10 +77,11 @@ function cells(booth, now, told) {
     el("td", { class: "todo" }, todo(booth, wrong)),
   ];
 }
-export function entries(booths, now) {
+// `opened`: the booth whose changes are shown.
+export function entries(booths, now, opened) {
   return booths.slice(0, MOST).map((one) => {
     const heard = between(one.heard_at, now), told = heard == null ? t("never") : t("{age} ago", { age: age(heard) });
-    return [one.booth, JSON.stringify([one, told, oldest(one, now), troubles(one, now)]), () => cells(one, now, told)];
+    return [one.booth, JSON.stringify([one, told, oldest(one, now), troubles(one, now), one.booth === opened]), () => cells(one, now, told, one.booth === opened)];
   });
 }
 // What the head of the panel says: [shape, words].

@@ -1,5 +1,6 @@
 // The command centre's list: alerts by urgency, booths, the signal, and the keys.
 import * as booths from "./booths.js";
+import { changes, more } from "./changes.js";
 import { detail } from "./detail.js";
 import { $, el, put, shape } from "./draw.js";
 import { acknowledge, officer, takeOver } from "./duty.js";
@@ -13,12 +14,12 @@ import { speaker } from "./tone.js";
 import { URGENCIES } from "./words.js";
 import { listen } from "./wire.js";
 
-const STEP = 200, MOST = 1000;
+const STEP = 200, CHANGES = 50, MOST = 1000;
 // Three tones up, until somebody has acknowledged: [after, pitch].
 const SIGNAL = [[0, 660], [0.34, 880], [0.68, 1175]], SIGNAL_S = 2.4;
 const SOUND = "failsafe-ccc-sound";
-let view = null, received = 0, question = { search: "", limit: STEP }, current = null, opened = null, lostAt = null;
-let pending = null, fault = null;
+let view = null, received = 0, question = { search: "", limit: STEP, booth: "", changes: CHANGES }, current = null, opened = null, lostAt = null;
+let pending = null, fault = null, openBooth = null; // an alert or a booth is open, never both
 const now = () => (view ? new Date(Date.parse(view.at) + performance.now() - received).toISOString() : "");
 const up = () => document.body.dataset.line === "up";
 const urgent = (line) => line.alert.urgency === "urgent";
@@ -135,9 +136,18 @@ function draw() {
   states();
   alerts();
   put($("booth-summary"), booths.summary(view.booths, now()), ([mark, words]) => [shape(mark), words]);
-  rows($("booths"), booths.entries(boothHeads.sorted(view.booths), now()), () => el("tr", {}));
+  const held = document.activeElement?.dataset.booth;
+  rows($("booths"), booths.entries(boothHeads.sorted(view.booths), now(), openBooth), () => el("tr", {}));
+  if (held && document.activeElement === document.body) boothButton(held)?.focus({ preventScroll: true }); // its row was drawn anew
   const line = [...view.alerts, ...view.waiting].find((one) => one.number === opened);
   if (line) put($("detail-words"), line, detail);
+  if (openBooth) theBooth();
+}
+const boothButton = (name) => [...$("booths").querySelectorAll("button.opens")].find((one) => one.dataset.booth === name);
+function theBooth() {
+  const told = view.changes?.booth === openBooth ? view.changes : null;
+  put($("detail-words"), told ?? t("Asking headquarters’ desk…"), told ? changes : undefined);
+  $("more-changes").hidden = !told || !more(told) || question.changes >= MOST;
 }
 
 const sound = (() => {
@@ -160,7 +170,24 @@ function choose(id) {
 }
 function open(id) {
   if (!id) return;
+  if (openBooth) asking("");
   opened = id;
+  unfold();
+}
+function openChanges(booth) {
+  opened = null;
+  asking(booth);
+  unfold();
+  $("detail").focus({ preventScroll: true }); // it scrolls by the arrows, and its name is read out
+}
+function asking(booth) {
+  openBooth = booth || null;
+  line.ask({ booth, changes: CHANGES });
+}
+function unfold() {
+  $("detail-alert").hidden = openBooth != null;
+  $("detail-booth").hidden = openBooth == null;
+  $("more-changes").hidden = true;
   $("detail").hidden = false;
   document.body.dataset.detail = "open";
   draw();
@@ -168,6 +195,7 @@ function open(id) {
 }
 function shut() {
   opened = null;
+  if (openBooth) asking("");
   $("detail").hidden = true;
   delete document.body.dataset.detail;
   put($("detail-words"), "");
@@ -184,7 +212,8 @@ function search(text) {
   line.ask({ search: text.trim(), limit: STEP });
 }
 function leave() {
-  if (opened) { shut(); choose(current); } else if (question.search || $("search").value) search("");
+  const from = openBooth;
+  if (from) { shut(); draw(); (boothButton(from) ?? $("booth-scroll")).focus(); } else if (opened) { shut(); choose(current); } else if (question.search || $("search").value) search("");
 }
 function showUrgent() {
   const [first] = view?.waiting ?? [];
@@ -246,6 +275,8 @@ $("search-form").addEventListener("submit", (event) => event.preventDefault());
 let typed = 0;
 $("search").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(() => search($("search").value), 250); });
 $("more").addEventListener("click", () => line.ask({ limit: Math.min(question.limit + STEP, MOST) }));
+$("more-changes").addEventListener("click", () => line.ask({ changes: Math.min(question.changes + CHANGES, MOST) }));
+$("booths").addEventListener("click", (event) => { const name = event.target.closest("button.opens")?.dataset.booth; if (name) openChanges(name); });
 $("help-close").addEventListener("click", () => $("help").close());
 
 const line = listen((next, asked) => {

@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from failsafe.hq.ccc.view import ListView, MeasurementFile
+from failsafe.hq.ccc.view import ChangesView, ListView, MeasurementFile
 from failsafe.screens import streams
 from failsafe.screens.streams import Line
 
@@ -46,6 +46,10 @@ class ListDesk(Protocol):
         """The document of a measurement by its number; None where there is none to be read."""
         ...
 
+    def changes(self, booth: str, limit: int) -> ChangesView:
+        """At most `limit` changes of a booth's health, newest first, and what is not OK there now."""
+        ...
+
     async def changed(self, after: int) -> None:
         """Return as soon as the list's number is above `after`; cancelled when nobody waits any more (see `Bell`)."""
         ...
@@ -62,6 +66,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
             `waiting_total`; their lines come too.
         lines: `AlertLine` of each alert that is new to this page or has changed.
         booths: `BoothLine` likewise; `gone` names booths that are listed no more.
+        changes: the `ChangesView` of the booth that is open at this page, where it is new or has changed.
     """
 
     number: int
@@ -74,25 +79,35 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[msgspec.Raw, ...]
     booths: tuple[msgspec.Raw, ...]
     gone: tuple[str, ...] = ()
+    changes: msgspec.Raw | None = None
 
 
 @dataclass(slots=True)
 class Held:
-    """What one page holds, as told so far. Pure: lists go in, pushes come out."""
+    """What one page holds, as told so far. Pure: lists go in, pushes come out.
+
+    Attributes:
+        booth: the one that is open at this page; "": none, and nothing is read of any.
+        most: at most so many of its changes are shown.
+    """
 
     limit: int
     search: str = ""
+    booth: str = ""
+    most: int = 0
     number: int | None = None
     _lines: dict[int, int] = field(default_factory=dict)
     _booths: dict[str, int] = field(default_factory=dict)
     _rest: tuple[object, ...] = ()
+    _changes: int = 0
 
     def look(self, desk: ListDesk) -> Push | None:
         """Ask the desk and tell what is new; None where nothing is."""
         found = desk.list(self.limit, self.search)
-        return self.take(found, desk.list(1, "").total if self.search else found.total)
+        everything = desk.list(1, "").total if self.search else found.total
+        return self.take(found, everything, desk.changes(self.booth, self.most) if self.booth else None)
 
-    def take(self, found: ListView, everything: int) -> Push | None:
+    def take(self, found: ListView, everything: int, changes: ChangesView | None = None) -> Push | None:
         """The difference between what the page holds and what its search finds among `everything` there is."""
         shown = found.alerts[: self.limit]
         lines = _encoded({line.number: line for line in (*found.waiting, *shown)})
@@ -102,7 +117,8 @@ class Held:
         rest = (order, waiting, found.waiting_total, found.total, everything)
         new_lines, new_booths = _news(self._lines, lines), _news(self._booths, booths)
         first, self.number = self.number is None, found.number
-        if not (first or new_lines or new_booths or gone or rest != self._rest):
+        new_changes = self._new_changes(changes)
+        if not (first or new_lines or new_booths or gone or new_changes or rest != self._rest):
             return None
         self._rest = rest
         return Push(
@@ -116,7 +132,15 @@ class Held:
             lines=new_lines,
             booths=new_booths,
             gone=gone,
+            changes=new_changes,
         )
+
+    def _new_changes(self, changes: ChangesView | None) -> msgspec.Raw | None:
+        if changes is None:
+            return None
+        content = msgspec.json.encode(changes)
+        before, self._changes = self._changes, hash(content)
+        return msgspec.Raw(content) if self._changes != before else None
 
 
 def _encoded(items: Mapping[_K, msgspec.Struct]) -> dict[_K, bytes]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import Alert, Finding, Measurement
+from failsafe.sync.records import Alert, Finding, HealthChange, Measurement
 
 NoticeState = Literal["not for CBRNE", "waiting", "sent", "failing"]
 
@@ -69,6 +69,25 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: Acknowledgement | None = None
     findings: tuple[FindingLine, ...] = ()  # in the order the booth wrote them
     measurements: tuple[MeasurementLine, ...] = ()  # likewise
+
+
+class ChangeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a booth's health, as the booth wrote it; it names nobody."""
+
+    number: int
+    change: HealthChange
+    sequence: int
+    received_at: str
+    chain: Literal["whole", "gap before", "fork"]
+
+
+class ChangesView(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed at one booth: the newest of `total` first. `standing` are the parts that are not OK now."""
+
+    booth: str
+    total: int
+    changes: tuple[ChangeLine, ...] = ()
+    standing: tuple[ChangeLine, ...] = ()
 
 
 class BoothLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,19 +31,21 @@ async function* events(body) {
 // What the desk has told, by the alert's number; `order` and `waiting` name alerts, the newest push replaces them.
 function held() {
   const lines = new Map(), booths = new Map();
+  let changes = null; // of the booth that is open
   return (push) => {
     for (const line of push.lines) lines.set(line.number, line);
     for (const booth of push.booths) booths.set(booth.booth, booth);
     for (const name of push.gone) booths.delete(name);
+    changes = push.changes ?? changes;
     const kept = new Set([...push.order, ...push.waiting]);
     for (const number of lines.keys()) if (!kept.has(number)) lines.delete(number);
     const named = (numbers) => numbers.map((number) => lines.get(number));
-    return { ...push, alerts: named(push.order), waiting: named(push.waiting), booths: [...booths.values()] };
+    return { ...push, changes, alerts: named(push.order), waiting: named(push.waiting), booths: [...booths.values()] };
   };
 }
 
 export function listen(onView, onLost) {
-  let asked = { search: "", limit: 200 }, line = null, heard = clocks(), lost = false, renewing = false;
+  let asked = { search: "", limit: 200, booth: "", changes: 50 }, line = null, heard = clocks(), lost = false, renewing = false;
   const lose = (error) => {
     if (error instanceof Error && error.name !== "AbortError") console.error(error);
     line?.abort();

@@ -70,6 +70,26 @@ TELLINGS: Final = {
     "sent": ("CLEAR", "sent", "The CBRNE programme has been told."),
     "failing": ("STOP", "FAILING", "The CBRNE programme cannot be reached this way: telephone it."),
 }
+# Parts of a booth whose changes it records, beside its devices, which go by their own names.
+PARTS: Final = {
+    "mirror": "Notices held",
+    "feed": "Feed",
+    "clock": "Clock",
+    "ledger": "Ledger",
+    "booth": "The booth’s program",
+}
+# What changed at a booth, beside the states of detectors and mirrors.
+CONDITIONS: Final = {
+    "NOT TRUSTED": ("CANNOT CLEAR", "not trusted"),
+    "CANNOT RECORD": ("CANNOT CLEAR", "cannot record"),
+    "FAULT": ("CANNOT CLEAR", "a fault of its own"),
+    "unknown": ("NONE", "not known"),
+    # Of a background and of a device's set-up.
+    "stored": ("NONE", "stored"),
+    "stored anew": ("NONE", "stored anew"),
+    "changed": ("NONE", "changed"),
+    "accepted": ("NONE", "accepted"),
+}
 CHANNELS: Final = {"webhook": "Webhook", "e-mail": "E-mail"}
 
 TABLES: Final = {
@@ -83,5 +103,7 @@ TABLES: Final = {
     "REVOKED": REVOKED,
     "CHAINS": CHAINS,
     "TELLINGS": TELLINGS,
+    "PARTS": PARTS,
+    "CONDITIONS": CONDITIONS,
     "CHANNELS": CHANNELS,
 }
