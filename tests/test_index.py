@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
+from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
 
 
@@ -168,3 +169,32 @@ def test_innocents_bring_few_candidates():
     strangers = Population(99).persons(300)
     counts = [len(found(index, f"{person.surname} {person.given}")) for person in strangers]
     assert sum(counts) / len(counts) < 5
+
+
+def test_recall_against_everything_compared_with_everything():
+    index, everything = Index.build(ROWS), Exhaustive(ROWS)
+    lost = asked = 0
+    for number, person in enumerate(PERSONS[:120]):
+        other = POPULATION.disguise(person)
+        tokens = fold(f"{other.surname} {other.given}"[: 12 if number % 5 == 0 else None])
+        options = {"births": [other.birth] if number % 2 else [], "cut": number % 5 == 0}
+        held = everything.search(tokens, **options)
+        found = {each.name.entity_id: each.share for each in index.search(tokens, **options)}
+        assert all(found[each] == pytest.approx(min(held[each], 1.0)) for each in found)
+        less, more = missed(found, held)
+        lost, asked = lost + less, asked + more
+    assert asked > 400 and lost <= 0.001 * asked
+
+
+def test_a_particle_weighs_little_and_its_namesake_does_not():
+    index = Index.build([row(str(number), f"VAN DER {word}") for number, word in enumerate(words(200))])
+    assert found(index, "Van Der Nadieswelt") == []
+    assert (
+        found(Index.build([row("1", "WAN XIAO"), *(row("x", f"VAN {word}") for word in words(200))]), "Wan Xiao")[0]
+        == "1"
+    )
+
+
+def test_an_article_does_not_hide_a_common_name():
+    index = Index.build([row(str(number), "AL HASSAN") for number in range(20)])
+    assert len(found(index, "Al Hassan")) == 20
