@@ -42,6 +42,7 @@ _SURE: Final = 100  # the closeness of a sound to itself
 _MOST_WORDS: Final = 30  # tokens and joined neighbours of one traveller that are looked for
 # So many rows are compared exactly at once; of more, the others only if they may still be among the best.
 _EXACT_AT_ONCE: Final = 2_000
+_EXACT_AT_MOST: Final = 12_000  # where tokens of one name are near each other, that may be a tenth of all names
 _MOST_REMEMBERED: Final = 4_096  # words with their neighbours, some 2 MB
 
 
@@ -120,12 +121,12 @@ class Index:
         near = [[self._look(place, word, cut=cut) for word in words] for place in range(len(self._segments))]
         if not words or not self._names:
             return []
-        asked = self._asked(tokens, words, near)
         alone = sum(len(token) > 1 and token not in PARTICLES for token in tokens) <= 1
         rare = [sum(each.mass for each in across) <= _RARE_NAMES for across in zip(*near, strict=True)]
         best = []
         for place, segment in enumerate(self._segments):
             gone = self._gone if place == 0 else None
+            asked = self._asked(tokens, near, place)
             rows, share = _Search(segment, near[place], rare, asked, alone, gone).best(births, most * _ROWS_A_NOTICE)
             best += [(-each, place, row) for each, row in zip(share.tolist(), rows.tolist(), strict=True)]
         return self._distinct(sorted(best), most)
@@ -136,21 +137,22 @@ class Index:
         near = self._remembered.get(key)
         if near is None:
             segment = self._segments[place]
-            ids, close = segment.near(word.token, cut=cut and not word.joined)
+            ids, close = segment.near(word.token, cut=cut and not word.joined, joined=word.joined)
             near = _Near(word, ids, close, segment.mass(ids))
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
             self._remembered[key] = near
         return near
 
-    def _asked(self, tokens: Sequence[str], words: Sequence[_Word], near: Sequence[Sequence[_Near]]) -> int:
-        """The weight of the traveller's name, each token once."""
+    def _asked(self, tokens: Sequence[str], near: Sequence[Sequence[_Near]], place: int) -> int:
+        """The weight of the traveller's name, each token once: as one segment has it, or else as another has."""
         weights: dict[str, int] = {}
-        for segment, looked in zip(self._segments, near, strict=True):
-            for each in looked:
+        others = [other for other in range(len(self._segments)) if other != place]
+        for at in (place, *others):
+            for each in near[at]:
                 own = each.ids[each.close == _SURE]
                 if len(own) and not each.word.joined:
-                    weights.setdefault(each.word.token, int(segment.weights[own].max()))
+                    weights.setdefault(each.word.token, int(self._segments[at].weights[own].max()))
         return sum(weights.get(token, _unseen(token)) for token in dict.fromkeys(tokens))
 
     def _distinct(self, best: Sequence[tuple[float, int, int]], most: int) -> list[Found]:
@@ -215,7 +217,7 @@ class _Search:
         if len(rows) > _EXACT_AT_ONCE:
             floor = np.partition(share, -most)[-most]
             end = int(np.searchsorted(-could, -floor, side="right"))
-            more = slice(_EXACT_AT_ONCE, max(end, _EXACT_AT_ONCE))
+            more = slice(_EXACT_AT_ONCE, min(max(end, _EXACT_AT_ONCE), _EXACT_AT_MOST))
             share = np.concatenate((share, self._shares(rows[more]) + bonus[more]))
             rows = rows[: len(share)]
         return _top(rows, share, most)

@@ -30,6 +30,7 @@ LEAST_WEIGHT: Final = 62
 MOST_WEIGHT: Final = 250
 PREFIX_FROM: Final = 3
 PREFIX_CLOSENESS: Final = 85
+JOINED_CLOSENESS: Final = 84  # below it the aligner takes them for two
 NO_YEAR: Final = -9999
 _MOST_TOKENS: Final = 255
 _JOINED_UP_TO: Final = 4  # letters of a syllable that scripts and clerks join to its neighbour
@@ -117,9 +118,16 @@ class Segment:
         number = self.token(text)
         return 0 if number is None else int(self.bearers[number])
 
-    def near(self, token: str, *, cut: bool) -> tuple[Ids, Closeness]:
-        """The sounds that may be `token` written otherwise; with `cut`, also those it may be the beginning of."""
-        ids, close = self.vocabulary.near(sound(token))
+    def near(self, token: str, *, cut: bool, joined: bool = False) -> tuple[Ids, Closeness]:
+        """The sounds that may be `token` written otherwise; with `cut`, also those it may be the beginning of.
+
+        Of neighbours that are `joined` the consonants alone say nothing, and two letters little: one of the two may
+        have no more.
+        """
+        ids, close = self.vocabulary.near(sound(token), by_consonants=not joined)
+        if joined:
+            near = close >= JOINED_CLOSENESS
+            return ids[near], close[near]
         if cut and len(token) >= PREFIX_FROM and token not in PARTICLES:
             longer = np.fromiter(beginnings(self.tokens, token.encode()), np.int32)
             ids, close = merged_near(ids, close, self.sound_of[longer], PREFIX_CLOSENESS)

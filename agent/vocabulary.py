@@ -108,27 +108,27 @@ class Buckets:
     members: Ids
 
     @classmethod
-    def of(cls, keys: NDArray[np.uint32], members: Ids) -> Buckets:
-        """Members of some keys, in buckets of about three each."""
-        bits = max(4, int(len(keys) // 3).bit_length())
-        place = _bucket(keys, bits)
-        order = np.argsort(place, kind="stable")
+    def of(cls, pieces: Iterable[tuple[NDArray[np.uint32], Ids]]) -> Buckets:
+        """Members of some keys, given in pieces, in buckets of about three each."""
+        # Sorted by the scattered key all buckets stand in their order, however many there are.
+        packed = np.concatenate(
+            [(keys * _SCATTER).astype(np.uint64) << np.uint64(32) | members.view(np.uint32) for keys, members in pieces]
+        )
+        packed.sort()
+        bits = max(4, int(len(packed) // 3).bit_length())
         start = np.zeros((1 << bits) + 1, np.uint32)
-        np.cumsum(np.bincount(place, minlength=1 << bits), out=start[1:])
-        return cls(start, members[order])
+        np.cumsum(np.bincount((packed >> np.uint64(64 - bits)).astype(np.int32), minlength=1 << bits), out=start[1:])
+        return cls(start, packed.astype(np.uint32).view(np.int32))
 
     def among(self, keys: NDArray[np.uint32]) -> list[Ids]:
         """The buckets of some keys."""
-        place = _bucket(keys, (len(self.start) - 1).bit_length() - 1)
+        bits = (len(self.start) - 1).bit_length() - 1
+        place = ((keys * _SCATTER) >> np.uint32(32 - bits)).astype(np.int64)
         return [
             self.members[first:last]
             for first, last in zip(self.start[place].tolist(), self.start[place + 1].tolist(), strict=True)
             if first != last
         ]
-
-
-def _bucket(keys: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
-    return ((keys * _SCATTER) >> np.uint32(32 - bits)).astype(np.int64)
 
 
 # --- sounds ----------------------------------------------------------------------------------------------------
@@ -152,20 +152,20 @@ class Vocabulary:
         return cls(
             sounds=texts,
             signatures=_signatures(texts),
-            deletes=_deletes(texts),
+            deletes=Buckets.of(_deletes(texts)),
             skeletons=np.sort(bones[with_bones].astype(np.uint64) << np.uint64(32) | with_bones.astype(np.uint64)),
         )
 
     def __len__(self) -> int:
         return len(self.sounds)
 
-    def near(self, asked: str) -> tuple[Ids, Closeness]:
+    def near(self, asked: str, *, by_consonants: bool = True) -> tuple[Ids, Closeness]:
         """The sounds that may be `asked` written otherwise, with how close they are (1 to 100), none twice."""
         sounded = asked.encode()
         edits = 0 if asked.islower() else edits_allowed(len(sounded))
         keys = _keys_of(sounded[:_KEY_LETTERS], edits)
         ids, close = self._edited(sounded, edits, _distinct(self.deletes.among(keys)))
-        key = _bones_key(sounded)
+        key = _bones_key(sounded) if by_consonants else 0
         if not key:
             return ids, close
         bounds = np.array([key << 32, (key + 1) << 32], np.uint64)
@@ -223,18 +223,16 @@ def _bones_key(sounded: bytes) -> int:
     return zlib.crc32(bones.encode()) or 1 if len(bones) >= SKELETON_FROM else 0
 
 
-def _deletes(texts: Texts) -> Buckets:
+def _deletes(texts: Texts) -> Iterator[tuple[NDArray[np.uint32], Ids]]:
+    """The keys of all words: what is left of their heads, and whose it is."""
     heads = texts.heads(_KEY_LETTERS)
     small = (heads[:, 0] >= ord("a")).astype(np.uint32) << np.uint32(31)
     letters, lengths = heads.astype(np.uint32) & np.uint32(31), texts.lengths()
-    keys, members = [], []
     for struck, longest in _strikes():
         # Two edits are allowed from seven letters on, so that only words of five and more can be two away.
         least = 0 if not struck else longest if len(struck) == 1 else max(longest, TWO_EDITS_FROM - 2)
         there = np.flatnonzero((lengths >= least) & ((small == 0) | (not struck)))
-        keys.append(_packed(letters[there], struck) | small[there])
-        members.append(there.astype(np.int32))
-    return Buckets.of(np.concatenate(keys), np.concatenate(members))
+        yield _packed(letters[there], struck) | small[there], there.astype(np.int32)
 
 
 @lru_cache(maxsize=1)

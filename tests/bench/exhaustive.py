@@ -73,7 +73,7 @@ class Exhaustive:
         alone = sum(len(token) > 1 and token not in PARTICLES for token in tokens) <= 1
         only_particles = all(word in PARTICLES for word, _ in words)
         for word, times in words:
-            close = self._close(word, cut=cut and times == 1)
+            close = self._close(word, cut=cut and times == 1, joined=times == 2)
             gains = close * self._weights
             gained += times * gains[self._matrix].max(axis=1)
             touched = close[self._matrix] > 0
@@ -93,7 +93,7 @@ class Exhaustive:
         floor = sorted(best.values(), reverse=True)[:MOST][-1] if best else 0.0
         return {entity: each for entity, each in best.items() if each >= floor}
 
-    def _close(self, word: str, *, cut: bool) -> np.ndarray:
+    def _close(self, word: str, *, cut: bool, joined: bool) -> np.ndarray:
         """How close each sound is, 0 to 100; the last place is for no sound."""
         asked = _sound(word)
         close = np.zeros(len(self._sounds) + 1, np.int64)
@@ -104,7 +104,7 @@ class Exhaustive:
                 if self._sounds[number].isupper():
                     close[number] = 100 - 100 * distances[number] // max(len(asked), len(self._sounds[number]))
             bones = consonants(asked)
-            if len(bones) >= 3:
+            if len(bones) >= 3 and not joined:
                 for number, other in enumerate(self._bones):
                     if other == bones:
                         close[number] = max(close[number], 75)
@@ -114,6 +114,8 @@ class Exhaustive:
                         close[number] = max(close[number], 85)
         if asked in self._number:
             close[self._number[asked]] = 100
+        if joined:
+            close[close < 84] = 0
         return close
 
     def _asked(self, token: str) -> int:
