@@ -17,7 +17,7 @@ from failsafe.sync.mirror import Mirror
 
 # The small segment is made anew at each step and searched beside the large one: beyond this share of it, and this many
 # notices, one large segment is made of both.
-_GROWN_SHARE: Final = 0.03
+_GROWN_SHARE: Final = 0.01
 _GROWN_NOTICES: Final = 5_000
 
 _log = structlog.get_logger("notices")

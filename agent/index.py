@@ -106,6 +106,10 @@ class Index:
         bearers = sum(segment.borne_by(token) for segment in self._segments)
         return float(np.log((self._names + 1) / max(bearers, 1)))
 
+    def forget(self) -> None:
+        """Remember no token that was asked for."""
+        self._remembered.clear()
+
     def search(
         self, tokens: Sequence[str], births: Sequence[str] = (), *, cut: bool = False, most: int = MOST_CANDIDATES
     ) -> list[Found]:

@@ -299,8 +299,8 @@ class _Builder:
 
     def _beside_bearers(self, text: bytes) -> int:
         assert self._beside is not None
-        ids, close = self._beside.vocabulary.near(text.decode())
-        return self._beside.mass(ids[close == 100])
+        number = self._beside.vocabulary.find(text.decode())
+        return 0 if number is None else int(self._beside.posting[number + 1] - self._beside.posting[number])
 
     def _weigh_rows(
         self,

@@ -173,6 +173,13 @@ class Vocabulary:
         alike = (self.skeletons[first:last] & np.uint64(0xFFFFFFFF)).astype(np.int32)
         return _merged(ids, close, alike, SKELETON_CLOSENESS)
 
+    def find(self, asked: str) -> int | None:
+        """The number of a sound."""
+        sounded = asked.encode()
+        among = _distinct(self.deletes.among(_keys_of(sounded[:_KEY_LETTERS], 0)))
+        alike = among[self.signatures[among] == _signature(sounded)]
+        return next((number for number in alike.tolist() if self.sounds[number] == sounded), None)
+
     def _edited(self, sounded: bytes, edits: int, among: Ids) -> tuple[Ids, Closeness]:
         lengths = self.sounds.start[among + 1] - self.sounds.start[among]
         # One edit changes at most two counts of letters, and the length by at most one.

@@ -27,7 +27,7 @@ from failsafe.drivers import mrz
 from failsafe.drivers.simulator import Pty, zone_frame
 from failsafe.drivers.specimens import td3
 from failsafe.sync import shape
-from tests.bench import journey, line, parts
+from tests.bench import indexing, journey, line, parts
 from tests.bench.crowd import People, gather, traveller, zone
 from tests.conftest import PROJECT
 
@@ -507,3 +507,10 @@ def test_the_targets_name_figures_that_are_measured():
     assert {name.partition("@")[2] for name in sized} == {str(bench.SIZES[-1])}
     assert (TARGETS.keys() - sized) | RATE_TARGETS.keys() <= FIGURES_WITHOUT_SIZE
     assert not TARGETS.keys() & RATE_TARGETS.keys()
+
+
+def test_an_index_is_measured_and_misses_nobody(tmp_path):
+    rows = {row["name"]: row for row in indexing.figures(tmp_path, 300, recalled=10)}
+    assert rows["index_recall@300"]["value"] == 100.0
+    assert rows["index_and_core_memory@300"]["value"] > 20.0
+    assert {"index_search_with_birth_p99@300", "index_search_name_only_p50@300", "index_load@300"} <= rows.keys()
