@@ -21,7 +21,6 @@ TARGETS: Final[Mapping[str, float]] = {
     "core_memory_peak@50000": 200.0,
     "core_memory_intake_peak@50000": 200.0,
     "core_memory_delta_peak@50000": 200.0,
-    "index_search_with_birth_p99@50000": 4.0,
     "index_search_with_birth_p50@1000000": 3.0,
     "index_search_with_birth_p99@1000000": 8.0,
     "index_search_name_only_p99@1000000": 20.0,

@@ -91,6 +91,7 @@ class Index:
             int(gone[main.row_notice].sum()) if gone is not None and len(main) else 0
         )
 
+        self._borne: dict[str, int] = {}
         self._remembered: dict[tuple[int, _Word, bool], _Near] = {}
 
     @classmethod
@@ -103,12 +104,18 @@ class Index:
 
     def rarity(self, token: str) -> float:
         """-ln of the share of names that bear this token; a token of no notice counts as borne by one."""
-        bearers = sum(segment.borne_by(token) for segment in self._segments)
+        bearers = self._borne.get(token)
+        if bearers is None:
+            bearers = sum(segment.borne_by(token) for segment in self._segments)
+            if len(self._borne) >= _MOST_REMEMBERED:
+                self._borne.clear()
+            self._borne[token] = bearers
         return float(np.log((self._names + 1) / max(bearers, 1)))
 
     def forget(self) -> None:
         """Remember no token that was asked for."""
         self._remembered.clear()
+        self._borne.clear()
 
     def search(
         self, tokens: Sequence[str], births: Sequence[str] = (), *, cut: bool = False, most: int = MOST_CANDIDATES

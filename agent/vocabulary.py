@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -297,13 +298,8 @@ def _signature(sounded: bytes) -> np.uint64:
 
 def beginnings(texts: Texts, prefix: bytes) -> Iterator[int]:
     """The texts that begin with `prefix`, of texts in the order of the alphabet."""
-    first, last = 0, len(texts)
-    while first < last:
-        middle = (first + last) // 2
-        if texts[middle] < prefix:
-            first = middle + 1
-        else:
-            last = middle
-    while first < len(texts) and texts[first].startswith(prefix):
-        yield first
-        first += 1
+    bounds = texts.start.data
+    place = bisect_left(range(len(texts)), prefix, key=lambda at: texts.letters[bounds[at] : bounds[at + 1]])
+    while place < len(texts) and texts[place].startswith(prefix):
+        yield place
+        place += 1

@@ -27,7 +27,9 @@ class Exhaustive:
         self._rows = [row for row in rows if row[2]]
         self._entities = np.array([row[0] for row in self._rows])
         self._nuclear = np.array([row[1] == "rn" for row in self._rows])
-        self._years = [[int(birth[:4]) for birth in row[4]] for row in self._rows]
+        years = [[int(birth[:4]) for birth in row[4]] for row in self._rows]
+        self._first = np.array([min(each, default=-9999) for each in years])
+        self._last = np.array([max(each, default=-9999) for each in years])
         numbers: dict[str, int] = {}
         borne = []
         for row in self._rows:
@@ -127,9 +129,7 @@ class Exhaustive:
     def _bonus(self, births: Sequence[str]) -> np.ndarray:
         bonus = np.where(self._nuclear, 0.1, 0.0)
         for year in [int(birth[:4]) for birth in births]:
-            first = np.array([min(years, default=-9999) for years in self._years])
-            last = np.array([max(years, default=-9999) for years in self._years])
-            gap = np.maximum(first - year, year - last)
+            gap = np.maximum(self._first - year, year - self._last)
             bonus += np.where(gap <= 1, 0.1, np.where(gap <= 3, 0.05, 0.0))
         return bonus
 

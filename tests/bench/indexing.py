@@ -55,10 +55,13 @@ def figures(folder: Path, persons: int = PERSONS, recalled: int = RECALLED) -> I
     began_at = time.perf_counter()
     segment = Segment.build((number // 2 + 1, row) for number, row in enumerate(rows))
     build_s = time.perf_counter() - began_at
-    yield from figure(f"index_build_of_rows@{persons}", build_s, "s", 1)
+    began_at = time.perf_counter()
+    distinct = len({token for row in rows for token in row[2].split()})
+    split = Rival(f"the {distinct} different tokens collected", time.perf_counter() - began_at)
+    yield from figure(f"index_build_of_rows@{persons}", build_s, "s", 1, split)
     yield from _searched(segment, rows, asked, persons)
     yield from _recall(Index(segment), rows, asked[:: max(1, len(asked) // recalled)], persons)
-    yield from _kept(folder / "mirror.db", segment, rows, persons)
+    yield from _kept(folder / "mirror.db", segment, rows, build_s)
 
 
 def questions(population: Population, listed: Sequence) -> list[Question]:
@@ -109,25 +112,37 @@ def _recall(index: Index, rows: Sequence[IndexRow], asked: list[Question], perso
         found = {each.name.entity_id: each.share for each in index.search(tokens, births)}
         less, more = missed(found, everything.search(tokens, births))
         lost, held = lost + less, held + more
-    yield from figure(f"index_recall@{persons}", 100 * (1 - lost / max(held, 1)), "%", held)
+    yield from figure(
+        f"index_recall@{persons}",
+        100 * (1 - lost / max(held, 1)),
+        "%",
+        held,
+        Rival("everything compared with everything", 100.0),
+    )
 
 
-def _kept(path: Path, segment: Segment, rows: Sequence[IndexRow], persons: int) -> Iterator[Figure]:
+def _kept(path: Path, segment: Segment, rows: Sequence[IndexRow], build_s: float) -> Iterator[Figure]:
     with closing(Mirror.open(path, bytes(32))) as held:
         held.bind(lambda _: pages.written(segment))
         began_at = time.perf_counter()
+        size = sum(map(len, held.pages()))
+        plain = Rival("the pages read, not unpacked", time.perf_counter() - began_at)
+        began_at = time.perf_counter()
         pages.read(held.pages())
         load_s = time.perf_counter() - began_at
-    yield from figure(f"index_load@{persons}", load_s, "s", 1)
-    yield from figure(f"index_in_the_mirror@{persons}", path.stat().st_size / 1e6, "MB", 1)
+    persons = len(segment.number)
+    file = Rival("the mirror's file with nothing else in it", path.stat().st_size / 1e6)
+    yield from figure(f"index_load@{persons}", load_s, "s", 1, plain)
+    yield from figure(f"index_in_the_mirror@{persons}", size / 1e6, "MB", 1, file)
     bare, whole = (float(_child(path, what)) for what in ("bare", "load"))
     yield from figure(f"index_and_core_memory@{persons}", whole, "MB", 1, Rival("the core's imports alone", bare))
+    anew = Rival("the large segment built anew", build_s)
     came = [(10 * len(rows) + number // 2, row) for number, row in enumerate(rows[: 2 * DELTA])]
     began_at = time.perf_counter()
     recent = Segment.build(came, beside=segment)
     index = Index(segment, recent, np.arange(len(segment.number)) < DELTA)
     assert index.search(rows[0][2].split())
-    yield from figure(f"index_delta_of_{DELTA}@{persons}", time.perf_counter() - began_at, "s", 1)
+    yield from figure(f"index_delta_of_{DELTA}@{persons}", time.perf_counter() - began_at, "s", 1, anew)
 
 
 def _child(path: Path, what: str) -> str:
