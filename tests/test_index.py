@@ -188,6 +188,21 @@ def test_recall_against_everything_compared_with_everything():
     assert asked > 700 and lost <= 0.001 * asked
 
 
+@pytest.mark.slow
+def test_recall_among_fifty_thousand_sampled():
+    population = Population.large(31, 50_000)
+    persons = population.persons(50_000)
+    rows = list(population.rows(persons))
+    index, everything = Index.build(rows), Exhaustive(rows)
+    lost = asked = 0
+    for number, person in enumerate([*map(population.disguise, persons[::1_000]), *population.persons(30, "other/")]):
+        tokens, births = fold(f"{person.surname} {person.given}"), [person.birth] if number % 2 else []
+        found = {each.name.entity_id: each.share for each in index.search(tokens, births)}
+        less, more = missed(found, everything.search(tokens, births))
+        lost, asked = lost + less, asked + more
+    assert asked > 100 and lost <= 0.001 * asked
+
+
 def test_a_particle_weighs_little_and_its_namesake_does_not():
     index = Index.build([row(str(number), f"VAN DER {word}") for number, word in enumerate(words(200))])
     assert found(index, "Van Der Nadieswelt") == []
