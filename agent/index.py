@@ -1,59 +1,49 @@
 """The notices' names in memory, made to be asked: a few candidates for a traveller in a few milliseconds. Pure.
 
-How a name is found: each of its tokens is compared with the distinct tokens of all notices (a 64-bit letter signature
-first, then the edit distance of what is left), each token found brings its names, and a name collects the weight of
-the tokens that met. Rare tokens weigh more. The best names by shared weight go to `matching`, which judges them.
+How a name is found: each of its tokens is compared with the distinct sounds of all notices, each sound found brings
+its names, and a name collects the weight of the tokens that met. Rare tokens weigh more. The best names by shared
+weight go to `matching`, which judges them.
 
-The index is built whole and never changed: a new generation of notices builds a new one.
+The index is one large segment, and a small one of the notices that came since, searched together; of notices that
+were changed or withdrawn, what the large one says is passed over. Nothing of it ever changes: a new generation of
+notices is a new `Index` over the same large segment.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import cdist
 
-from failsafe.agent.names import PARTICLES, consonants, skeleton, squash
+from failsafe.agent.names import PARTICLES
+from failsafe.agent.segment import (
+    MOST_WEIGHT,
+    PARTICLE_WEIGHT,
+    IndexRow,
+    NoticeName,
+    Segment,
+    joined,
+    years,
+)
+from failsafe.agent.vocabulary import Closeness, Ids
 
-IndexRow = tuple[str, str, str, str, Sequence[str], str]  # entity_id, tier, tokens, kind, births, sex
+__all__ = ["MOST_CANDIDATES", "Found", "Index", "IndexRow", "NoticeName"]
 
 MOST_CANDIDATES: Final = 30
-# A token of this many letters may differ by one, by two letters; shorter ones must be equal when squashed.
-_ONE_EDIT_FROM: Final = 3
-_TWO_EDITS_FROM: Final = 7
-_SKELETON_FROM: Final = 3  # consonants; shorter skeletons belong to everybody
-_SKELETON_CLOSENESS: Final = 0.75
-_PREFIX_FROM: Final = 3
-_PREFIX_CLOSENESS: Final = 0.85
-_PARTICLE_WEIGHT: Final = 0.1
-_JOINED_UP_TO: Final = 4  # letters of a syllable that scripts and clerks join to its neighbour
 # Of each notice so many names and spellings are kept for the aligner.
 _ROWS_A_NOTICE: Final = 5
 # A single shared token is a candidate among several only where few names bear it.
 _RARE_NAMES: Final = 12
-_NO_YEAR: Final = -9999
-_BITS: Final = {letter: 1 << place for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
-
-_Ids = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeName:
-    """One name of a notice as the index holds it; `tokens` are folded."""
-
-    entity_id: str
-    tier: str
-    tokens: tuple[str, ...]
-    kind: str
-    births: tuple[str, ...]
-    sex: str
+_SURE: Final = 100  # the closeness of a sound to itself
+_MOST_WORDS: Final = 30  # tokens and joined neighbours of one traveller that are looked for
+# So many rows are compared exactly at once; of more, the others only if they may still be among the best.
+_EXACT_AT_ONCE: Final = 2_000
+_EXACT_AT_MOST: Final = 12_000  # where tokens of one name are near each other, that may be a tenth of all names
+_MOST_REMEMBERED: Final = 4_096  # words with their neighbours, some 2 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +59,63 @@ class Found:
     others: tuple[NoticeName, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What is looked for: a token, or two neighbours written as one, which count as two tokens that met."""
+
+    token: str
+    joined: bool = False
+
+    @property
+    def particle(self) -> bool:
+        return self.token in PARTICLES and not self.joined
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """A word in one segment: the sounds near it, how close they are, and how many rows they bring."""
+
+    word: _Word
+    ids: Ids
+    close: Closeness
+    mass: int
+
+
 class Index:
     """Names of notices by their tokens; make one with `Index.build`."""
 
-    def __init__(self, rows: list[IndexRow]) -> None:
-        self._rows = rows
-        self._number: dict[str, int] = {}
-        self._by_row, self._posting = self._invert()
-        self._tokens = list(self._number)
-        self._squashed = [squash(token) for token in self._tokens]
-        self._signatures = np.fromiter(map(_signature, self._squashed), np.uint64, len(self._tokens))
-        self._lengths = np.fromiter(map(len, self._squashed), np.int16, len(self._tokens))
-        self._alphabetical = sorted(range(len(self._tokens)), key=self._tokens.__getitem__)
-        self._spelled = [self._tokens[number] for number in self._alphabetical]
-        self._by_skeleton = self._group_skeletons()
-        self._weights = self._weigh()
-        self._row_weights = self._weigh_rows()
-        years = [_years(row[4]) or [_NO_YEAR] for row in rows]
-        self._first_year = np.fromiter(map(min, years), np.int16, len(rows))
-        self._last_year = np.fromiter(map(max, years), np.int16, len(rows))
-        self._nuclear = np.fromiter((row[1] == "rn" for row in rows), np.bool_, len(rows))
+    def __init__(self, main: Segment, recent: Segment | None = None, gone: NDArray[np.bool_] | None = None) -> None:
+        self._segments = [main] if recent is None or not len(recent) else [main, recent]
+        self._gone = gone if gone is not None and gone.any() else None
+        self._names = sum(map(len, self._segments)) - (
+            int(gone[main.row_notice].sum()) if gone is not None and len(main) else 0
+        )
+
+        self._borne: dict[str, int] = {}
+        self._remembered: dict[tuple[int, _Word, bool], _Near] = {}
 
     @classmethod
     def build(cls, rows: Iterable[IndexRow]) -> Index:
         """An index over names as `Mirror.names()` gives them; a name without tokens is left out."""
-        return cls([row for row in rows if row[2]])
+        return cls(Segment.build((0, row) for row in rows))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._names
 
     def rarity(self, token: str) -> float:
         """-ln of the share of names that bear this token; a token of no notice counts as borne by one."""
-        number = self._number.get(token)
-        bearers = 1 if number is None else max(len(self._bearers(number)), 1)
-        return float(np.log((len(self._rows) + 1) / bearers))
+        bearers = self._borne.get(token)
+        if bearers is None:
+            bearers = sum(segment.borne_by(token) for segment in self._segments)
+            if len(self._borne) >= _MOST_REMEMBERED:
+                self._borne.clear()
+            self._borne[token] = bearers
+        return float(np.log((self._names + 1) / max(bearers, 1)))
+
+    def forget(self) -> None:
+        """Remember no token that was asked for."""
+        self._remembered.clear()
+        self._borne.clear()
 
     def search(
         self, tokens: Sequence[str], births: Sequence[str] = (), *, cut: bool = False, most: int = MOST_CANDIDATES
@@ -115,197 +128,221 @@ class Index:
             cut: the zone had no room for the whole name, so any token may be the beginning of a longer one.
             most: how many notices at most.
         """
-        if not tokens or not self._rows:
+        words = list(_words(tokens))
+        near = [[self._look(place, word, cut=cut) for word in words] for place in range(len(self._segments))]
+        if not words or not self._names:
             return []
-        shared = np.zeros(len(self._rows), np.float32)
-        met = np.zeros(len(self._rows), np.uint8)
-        rare = np.zeros(len(self._rows), np.bool_)
-        for token in dict.fromkeys(tokens):
-            self._collect(token, shared, met, rare, cut=cut)
-        for pair in _joined(tokens):
-            self._collect(pair, shared, met, rare, cut=False, joined=True)
-        asked = sum(self._weight_of(token) for token in dict.fromkeys(tokens))
-        return self._best(shared, met, rare, asked, len(tokens), births, most)
+        alone = sum(len(token) > 1 and token not in PARTICLES for token in tokens) <= 1
+        rare = [sum(each.mass for each in across) <= _RARE_NAMES for across in zip(*near, strict=True)]
+        best = []
+        for place, segment in enumerate(self._segments):
+            gone = self._gone if place == 0 else None
+            asked = self._asked(tokens, near, place)
+            rows, share = _Search(segment, near[place], rare, asked, alone, gone).best(births, most * _ROWS_A_NOTICE)
+            best += [(-each, place, row) for each, row in zip(share.tolist(), rows.tolist(), strict=True)]
+        return self._distinct(sorted(best), most)
 
-    # --- search --------------------------------------------------------------------------------------------------
-
-    def _collect(
-        self,
-        token: str,
-        shared: NDArray[np.float32],
-        met: NDArray[np.uint8],
-        rare: NDArray[np.bool_],
-        *,
-        cut: bool,
-        joined: bool = False,
-    ) -> None:
-        """Add what the names share with one token: the closest of their tokens counts, once."""
-        if len(token) < 2:
-            return  # an initial brings half the world; the aligner counts it among candidates found otherwise
-        near = self._near(token, cut=cut)
-        if not near:
-            return
-        numbers = sorted(near, key=near.__getitem__)  # the closest is written last and stays
-        bearers = [self._bearers(number) for number in numbers]
-        rows = np.concatenate(bearers)
-        gains = np.repeat(
-            np.array([near[number] * self._weights[number] for number in numbers], np.float32),
-            [len(each) for each in bearers],
-        )
-        best = np.zeros(len(self._rows), np.float32)
-        best[rows] = gains
-        if joined:  # two tokens that met as one
-            best *= 2.0
-        touched = best > 0
-        shared += best
-        met[touched] += np.uint8(1 if token not in PARTICLES else 0) + np.uint8(joined)
-        if len(rows) <= _RARE_NAMES:
-            rare[rows] = True
-
-    def _near(self, token: str, *, cut: bool) -> dict[int, float]:
-        """The distinct tokens that may be `token` written otherwise, with how close they are (0 to 1)."""
-        near: dict[int, float] = {}
-        if token in PARTICLES:
-            number = self._number.get(token)
-            return {} if number is None else {number: 1.0}
-        squashed = squash(token)
-        bones = skeleton(token)
-        if len(bones) >= _SKELETON_FROM:
-            near.update(dict.fromkeys(self._by_skeleton.get(bones, ()), _SKELETON_CLOSENESS))
-        if cut and len(token) >= _PREFIX_FROM:
-            near.update(dict.fromkeys(self._beginning(token), _PREFIX_CLOSENESS))
-        near.update(self._edited(squashed))
-        if token in self._number:
-            near[self._number[token]] = 1.0
+    def _look(self, place: int, word: _Word, *, cut: bool) -> _Near:
+        """A word in one segment. Single tokens are remembered for speed; the names of travellers are not."""
+        key = (place, word, cut)
+        near = self._remembered.get(key)
+        if near is None:
+            segment = self._segments[place]
+            ids, close = segment.near(word.token, cut=cut and not word.joined, joined=word.joined)
+            near = _Near(word, ids, close, segment.mass(ids))
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = near
         return near
 
-    def _edited(self, squashed: str) -> dict[int, float]:
-        length = len(squashed)
-        edits = 2 if length >= _TWO_EDITS_FROM else 1 if length >= _ONE_EDIT_FROM else 0
-        # One edit changes at most two bits of the signature, and the length by at most one.
-        bits = np.bitwise_count(self._signatures ^ np.uint64(_signature(squashed)))
-        like = np.flatnonzero((bits <= 2 * edits) & (np.abs(self._lengths - length) <= edits))
-        if not len(like):
-            return {}
-        choices = [self._squashed[number] for number in like.tolist()]
-        distances = cdist([squashed], choices, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
-        kept = distances <= edits
-        return {
-            number: 1.0 - distance / max(length, len(self._squashed[number]))
-            for number, distance in zip(like[kept].tolist(), distances[kept].tolist(), strict=True)
-        }
+    def _asked(self, tokens: Sequence[str], near: Sequence[Sequence[_Near]], place: int) -> int:
+        """The weight of the traveller's name, each token once: as one segment has it, or else as another has."""
+        weights: dict[str, int] = {}
+        others = [other for other in range(len(self._segments)) if other != place]
+        for at in (place, *others):
+            for each in near[at]:
+                own = each.ids[each.close == _SURE]
+                if len(own) and not each.word.joined:
+                    weights.setdefault(each.word.token, int(self._segments[at].weights[own].max()))
+        return sum(weights.get(token, _unseen(token)) for token in dict.fromkeys(tokens))
 
-    def _beginning(self, prefix: str) -> list[int]:
-        first = bisect_left(self._spelled, prefix)
-        last = bisect_left(self._spelled, prefix + "[")  # the sign behind Z
-        return self._alphabetical[first:last]
-
-    def _best(
-        self,
-        shared: NDArray[np.float32],
-        met: NDArray[np.uint8],
-        rare: NDArray[np.bool_],
-        asked: float,
-        tokens: int,
-        births: Sequence[str],
-        most: int,
-    ) -> list[Found]:
-        rows = np.flatnonzero((met >= 2) | ((met == 1) & (rare | (tokens == 1))))
-        if not len(rows):
-            return []
-        # The longer name may say more than the other: what is extra weighs a third of what is missing.
-        weights = self._row_weights[rows]
-        smaller, larger = np.minimum(weights, asked), np.maximum(weights, asked)
-        share = np.minimum(shared[rows] / (smaller + (larger - smaller) / 3 + 1e-6), 1.0)
-        share += np.where(self._nuclear[rows], 0.1, 0.0)  # a tier of a few dozen: none of them is crowded out
-        return self._distinct(rows, share + self._born_alike(rows, births), most)
-
-    def _born_alike(self, rows: NDArray[Any], births: Sequence[str]) -> NDArray[np.float32]:
-        """A little for a like year of birth, to order namesakes; the rest of the evidence is `matching`'s."""
-        bonus = np.zeros(len(rows), np.float32)
-        for year in _years(births):
-            gap = np.maximum(self._first_year[rows] - year, year - self._last_year[rows])
-            bonus = np.maximum(bonus, np.where(gap <= 1, 0.1, np.where(gap <= 3, 0.05, 0.0)).astype(np.float32))
-        return bonus
-
-    def _distinct(self, rows: NDArray[Any], share: NDArray[Any], most: int) -> list[Found]:
-        order = np.argsort(-share, kind="stable")[: most * _ROWS_A_NOTICE]
+    def _distinct(self, best: Sequence[tuple[float, int, int]], most: int) -> list[Found]:
         found: dict[str, list[NoticeName]] = {}
         shares: dict[str, float] = {}
-        for place in order.tolist():
-            entity_id, tier, tokens, kind, births, sex = self._rows[rows[place]]
+        for worth, place, row in best[: most * _ROWS_A_NOTICE]:
+            entity_id = self._segments[place].entity_id(row)
             if entity_id not in found and len(found) == most:
                 continue
             names = found.setdefault(entity_id, [])
-            shares.setdefault(entity_id, min(float(share[place]), 1.0))
+            shares.setdefault(entity_id, min(-worth, 1.0))
             if len(names) < _ROWS_A_NOTICE:
-                names.append(NoticeName(entity_id, tier, tuple(tokens.split()), kind, tuple(births), sex))
+                names.append(self._segments[place].name(row))
         return [Found(first, shares[first.entity_id], tuple(others)) for first, *others in found.values()]
 
-    # --- build ---------------------------------------------------------------------------------------------------
 
-    def _invert(self) -> tuple[_Ids, NDArray[np.int64]]:
-        """Rows by token: `_by_row[_posting[t]:_posting[t + 1]]` are the names that bear token `t`."""
-        numbers: list[int] = []
-        bearers: list[int] = []
-        for row, (_, _, text, _, _, _) in enumerate(self._rows):
-            tokens = text.split(" ")
-            for token in {*tokens, *_joined(tokens)}:
-                numbers.append(self._number.setdefault(token, len(self._number)))
-                bearers.append(row)
-        of = np.array(numbers, np.int32)
-        order = np.argsort(of, kind="stable")
-        starts = np.searchsorted(of[order], np.arange(len(self._number) + 1))
-        return np.array(bearers, np.int32)[order], starts.astype(np.int64)
+def _words(tokens: Sequence[str]) -> Iterator[_Word]:
+    """Tokens and joined neighbours, each once.
 
-    def _bearers(self, number: int) -> _Ids:
-        return self._by_row[self._posting[number] : self._posting[number + 1]]
-
-    def _group_skeletons(self) -> dict[str, list[int]]:
-        groups: dict[str, list[int]] = {}
-        for number, bones in enumerate(map(consonants, self._squashed)):
-            if len(bones) >= _SKELETON_FROM:
-                groups.setdefault(bones, []).append(number)
-        return groups
-
-    def _weigh(self) -> NDArray[np.float32]:
-        """Between .25 for a token that everybody bears and 1 for one that nobody shares; particles less."""
-        bearers = np.maximum(np.diff(self._posting), 1)
-        scale = np.log(len(self._rows) + 1.0) if self._rows else 1.0
-        weights = 0.25 + 0.75 * np.log((len(self._rows) + 1.0) / bearers) / scale
-        for particle in PARTICLES & self._number.keys():
-            weights[self._number[particle]] = _PARTICLE_WEIGHT
-        return np.clip(weights, _PARTICLE_WEIGHT, 1.0).astype(np.float32)
-
-    def _weight_of(self, token: str) -> float:
-        number = self._number.get(token)
-        if number is not None:
-            return float(self._weights[number])
-        return _PARTICLE_WEIGHT if token in PARTICLES or len(token) < 2 else 1.0
-
-    def _weigh_rows(self) -> NDArray[np.float32]:
-        weights = (sum(map(self._weight_of, set(row[2].split(" ")))) for row in self._rows)
-        return np.fromiter(weights, np.float32, len(self._rows))
+    An initial brings half the world; the aligner counts it among candidates found otherwise.
+    """
+    distinct = [token for token in dict.fromkeys(tokens) if len(token) > 1][:_MOST_WORDS]
+    yield from map(_Word, distinct)
+    yield from (_Word(pair, joined=True) for pair in dict.fromkeys(joined(tokens[:_MOST_WORDS])))
 
 
-def _signature(squashed: str) -> int:
-    """One bit for each letter that occurs, one for each that occurs twice or more."""
-    once = twice = 0
-    for letter in squashed:
-        bit = _BITS.get(letter, 0)
-        twice |= once & bit
-        once |= bit
-    return once | twice << 26
+def _unseen(token: str) -> int:
+    return PARTICLE_WEIGHT if token in PARTICLES or len(token) < 2 else MOST_WEIGHT
 
 
-def _years(births: Sequence[str]) -> list[int]:
-    return [int(birth[:4]) for birth in births if birth[:4].isdecimal()]
+class _Search:
+    """One question to one segment."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        near: Sequence[_Near],
+        rare: Sequence[bool],
+        asked: int,
+        alone: bool,
+        gone: NDArray[np.bool_] | None,
+    ) -> None:
+        self._segment = segment
+        self._near = [each for each in near if each.mass]
+        self._particles = all(each.word.particle for each in near)  # then they are all there is to look for
+        self._rare = {each.word for each in compress(near, rare)}
+        self._asked = asked
+        self._alone = alone
+        self._gone = gone
+
+    def best(self, births: Sequence[str], most: int) -> tuple[Ids, NDArray[np.float64]]:
+        """The best rows and their shares, best first, with those that are as good as the last."""
+        rows, could = self._candidates()
+        if not len(rows):
+            return rows, could
+        bonus = self._bonus(rows, births)
+        could += bonus
+        if len(rows) > _EXACT_AT_ONCE:
+            order = np.argsort(-could, kind="stable")
+            rows, could, bonus = rows[order], could[order], bonus[order]
+        share = self._shares(rows[:_EXACT_AT_ONCE]) + bonus[:_EXACT_AT_ONCE]
+        if len(rows) > _EXACT_AT_ONCE:
+            floor = np.partition(share, -most)[-most]
+            end = int(np.searchsorted(-could, -floor, side="right"))
+            more = slice(_EXACT_AT_ONCE, min(max(end, _EXACT_AT_ONCE), _EXACT_AT_MOST))
+            share = np.concatenate((share, self._shares(rows[more]) + bonus[more]))
+            rows = rows[: len(share)]
+        return _top(rows, share, most)
+
+    # --- who comes into question ---------------------------------------------------------------------------------
+
+    def _candidates(self) -> tuple[Ids, NDArray[np.float64]]:
+        """Rows that share two tokens, or one that is rare or the only one; with the most that they may share."""
+        words = sorted(
+            (each for each in self._near if self._particles or not each.word.particle), key=lambda each: each.mass
+        )
+        if not words:
+            return np.empty(0, np.int32), np.empty(0)
+        flags = np.uint64 if len(words) > 8 else np.uint8
+        met: NDArray[Any] = np.zeros(len(self._segment), flags)
+        # Who shares two tokens shares one other than the commonest, whose rows are looked at only where one has met.
+        last = (
+            None
+            if self._alone
+            else max((place for place, each in enumerate(words) if not each.word.joined), default=None)
+        )
+        brought = []
+        for place, each in enumerate(words):
+            if place != last:
+                rows = self._segment.bearing(each.ids)
+                met[rows] |= flags(1 << place)
+                brought.append(rows)
+        if last is not None:
+            rows = self._segment.bearing(words[last].ids)
+            if words[last].word in self._rare:
+                met[rows] |= flags(1 << last)
+                brought.append(rows)
+            else:
+                met[rows[met[rows] > 0]] |= flags(1 << last)
+        rows = np.concatenate(brought) if brought else np.empty(0, np.int32)
+        rows = self._counting(rows, met, words, flags)
+        return rows, self._most(rows, met[rows], words)
+
+    def _counting(self, rows: Ids, met: NDArray[Any], words: Sequence[_Near], flags: type[np.generic]) -> Ids:
+        """Of the rows that were brought, each once, those that share enough."""
+        seen = met[rows]
+        if not self._alone:
+            double = _flags(each.word.joined for each in words)
+            single = _flags(each.word in self._rare for each in words)
+            enough = (np.bitwise_count(seen) >= 2) | ((seen & flags(double | single)) != 0)
+            rows = rows[enough]
+        rows = np.sort(rows)
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = rows[1:] != rows[:-1]
+        rows = rows[first]
+        return rows if self._gone is None else rows[~self._gone[self._segment.row_notice[rows]]]
+
+    def _most(self, rows: Ids, seen: NDArray[Any], words: Sequence[_Near]) -> NDArray[np.float64]:
+        gained = np.zeros(len(rows), np.int64)
+        for place, each in enumerate(words):
+            gained += np.where(seen & seen.dtype.type(1 << place), self._gain(each), 0)
+        gained += sum(self._gain(each) for each in self._near if each not in words)
+        return self._share(rows, gained)
+
+    def _gain(self, each: _Near) -> int:
+        """The most that a row gains by this word."""
+        gains = each.close.astype(np.int64) * self._segment.weights[each.ids]
+        return int(gains.max()) * (2 if each.word.joined else 1)
+
+    # --- how much they share -------------------------------------------------------------------------------------
+
+    def _shares(self, rows: Ids) -> NDArray[np.float64]:
+        """What each row shares: of every word the closest of its sounds, by weight."""
+        gained = np.zeros(len(rows), np.int64)
+        if not len(rows):
+            return gained.astype(np.float64)
+        segment = self._segment
+        start = segment.row_start[rows].astype(np.int64)
+        lengths = segment.row_start[rows + 1] - start
+        first = np.cumsum(lengths) - lengths
+        cells = segment.cells[np.arange(int(lengths.sum())) + np.repeat(start - first, lengths)]
+        sounds = segment.sound_of[cells]
+        weights = segment.weights[sounds].astype(np.int64)
+        table = np.zeros(len(segment.weights), np.uint8)
+        for each in self._near:
+            table[each.ids] = each.close
+            gains = np.maximum.reduceat(table[sounds] * weights, first)
+            gained += 2 * gains if each.word.joined else gains
+            table[each.ids] = 0
+        return self._share(rows, gained)
+
+    def _share(self, rows: Ids, gained: NDArray[np.int64]) -> NDArray[np.float64]:
+        # The longer name may say more than the other: what is extra weighs a third of what is missing.
+        weights = self._segment.row_weight[rows].astype(np.int64)
+        smaller, larger = np.minimum(weights, self._asked), np.maximum(weights, self._asked)
+        share: NDArray[np.float64] = np.minimum(3 * gained / (_SURE * (2 * smaller + larger)), 1.0)
+        return share
+
+    def _bonus(self, rows: Ids, births: Sequence[str]) -> NDArray[np.float64]:
+        """A little for a like year of birth, to order namesakes, the rest of the evidence is `matching`'s; and for the
+        nuclear tier, of which there are a few dozen: none of them is crowded out."""
+        segment = self._segment
+        notices = segment.row_notice[rows]
+        bonus = np.zeros(len(rows))
+        for year in years(births):
+            gap = np.maximum(segment.first_year[notices] - year, year - segment.last_year[notices])
+            bonus = np.maximum(bonus, np.where(gap <= 1, 0.1, np.where(gap <= 3, 0.05, 0.0)))
+        if (nuclear := segment.nuclear()) is not None:
+            bonus += np.where(segment.tier[notices] == nuclear, 0.1, 0.0)
+        return bonus
 
 
-def _joined(tokens: Sequence[str]) -> list[str]:
-    """Neighbours written as one, where one of them is short enough that clerks do so (Xi Jin Ping, Abd Allah)."""
-    return [
-        first + second
-        for first, second in pairwise(tokens)
-        if min(len(first), len(second)) <= _JOINED_UP_TO and min(len(first), len(second)) > 1
-    ]
+def _top(rows: Ids, share: NDArray[np.float64], most: int) -> tuple[Ids, NDArray[np.float64]]:
+    if len(rows) > most:
+        kept = share >= np.partition(share, -most)[-most]
+        rows, share = rows[kept], share[kept]
+    order = np.lexsort((rows, -share))
+    return rows[order], share[order]
+
+
+def _flags(where: Iterable[bool]) -> int:
+    return sum(1 << place for place, there in enumerate(where) if there)

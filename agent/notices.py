@@ -1,7 +1,8 @@
 """The booth's hold on its notices: the mirror, its index, their age, and the taking of what the spool brings.
 
-Two threads. The intake thread looks into `spool/in`, verifies, applies and builds the new index; verdicts go on from
-the old one meanwhile. The booth's own thread matches, over its own connection.
+Two threads. The intake thread looks into `spool/in`, verifies, applies and makes the new index: over the large segment
+that is held a small one of what came since, or where that has grown, a new large one once nothing else is to do.
+Verdicts go on from the old index meanwhile. The booth's own thread matches, over its own connection.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import structlog
 
 from failsafe.agent import names
 from failsafe.agent.config import Configuration
+from failsafe.agent.holding import Holding
 from failsafe.agent.index import Index
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.recorder import whereabouts
@@ -47,6 +49,7 @@ class Edition:
     signed_at: float | None = None
     notices: int = 0
     listed: int = 0
+    turn: int = 0  # of the index's large segment
 
     def feeds(self) -> tuple[FeedState, ...]:
         """The serials a verdict is given on."""
@@ -93,6 +96,7 @@ class Notices:
         self._stopping = threading.Event()
         self._broken = threading.Event()
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
+        self._holding = Holding()
         self._said = ""
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -150,6 +154,8 @@ class Notices:
                         self._said = ""
                     seen, tried, tried_at = shown, shown, now
                     self._take()
+                elif self._holding.grown:
+                    self._merge()
             except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
                 _log.error("intake met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
                 self._worth_another_try = True
@@ -168,12 +174,14 @@ class Notices:
     def _take(self) -> None:
         try:
             with self.connect() as held:
-                taken = intake.take(self._spool, held, self._ledger_floors(), self._reader(held), names.forms)
+                reader, floors = self._reader(held), self._ledger_floors()
+                taken = intake.take(self._spool, held, floors, reader, names.forms, self._holding.bind)
                 edition = self._after(held)
         except StoreDamaged as error:
             self._deliver(News(edition=self._set_aside(error), refusal=error))
             self._broken.set()  # looked at again at once, and the publication taken anew
         except SyncError as error:
+            self._holding.forget()
             self._worth_another_try = isinstance(error, StoreBroken | Missing)
             if str(error) != self._said:  # a disk that stays broken is tried again and again, and said once
                 _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
@@ -200,7 +208,20 @@ class Notices:
         self._latest = replace(self._latest, signed_at=held.signed_at())
         return self._latest
 
+    def _merge(self) -> None:
+        """A large segment of all that is held, in place of the old one and what came since."""
+        try:
+            with self.connect() as held:
+                held.bind(self._holding.bind)
+                edition = self._load(held)
+        except SyncError as error:  # the old ones still serve; it is tried again with the next publication
+            self._holding.grown = False
+            _log.warning("index not merged", reason=error.reason, advice=error.advice)
+        else:
+            self._deliver(News(edition=edition))
+
     def _nothing(self) -> Edition:
+        self._holding = Holding()
         self._latest = Edition(Index.build(()))
         return self._latest
 
@@ -209,13 +230,14 @@ class Notices:
             held.rederive(names.forms, names.EDITION)
         counts = held.counts()
         with _no_collection():
-            index = Index.build(held.names())
+            index = self._holding.index(held)
         self._latest = Edition(
             index=index,
             floors=held.floors(),
             signed_at=held.signed_at(),
             notices=counts.notices,
             listed=counts.listed,
+            turn=self._holding.turn,
         )
         return self._latest
 
@@ -247,7 +269,7 @@ class Notices:
 
 def same_index(held: Edition, fresh: Edition) -> Edition:
     """A fresh edition that only moved the age keeps the index that is in use."""
-    if fresh.floors and dict(fresh.floors) == dict(held.floors):
+    if fresh.floors and dict(fresh.floors) == dict(held.floors) and fresh.turn == held.turn:
         return replace(fresh, index=held.index, notices=held.notices, listed=held.listed)
     return fresh
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from failsafe.sync import feed as feeds
 from failsafe.sync import trust
+from failsafe.sync.binding import Bind
 from failsafe.sync.errors import Missing, NotForThisBooth
 from failsafe.sync.feed import Change, Floor, Operations
 from failsafe.sync.mirror import Derive, Mirror
@@ -46,7 +47,14 @@ class Taken:
     newer: bool  # the timestamp is of a higher version than the one held
 
 
-def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reader: Reader, derive: Derive) -> Taken:
+def take(
+    spool: Spool,
+    mirror: Mirror,
+    ledger_floors: Mapping[str, Floor],
+    reader: Reader,
+    derive: Derive,
+    bind: Bind | None = None,
+) -> Taken:
     """Verify what lies in `spool` and apply it to `mirror`.
 
     Args:
@@ -55,6 +63,7 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
         ledger_floors: the floors the ledger remembers; the higher of it and the mirror wins.
         reader: whose publication it must be.
         derive: the index rows of a notice, made in the same transaction.
+        bind: the index's pages, made in it too.
 
     Raises:
         SyncError: why nothing, or nothing more, was taken; the last good state stays.
@@ -73,7 +82,7 @@ def take(spool: Spool, mirror: Mirror, ledger_floors: Mapping[str, Floor], reade
     moved = {}
     for change in steps:
         if change is not None:
-            mirror.apply(change, derive)
+            mirror.apply(change, derive, bind)
             moved[change.feed] = mirror.floors()[change.feed]
     if not moved and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE):
         mirror.acknowledge(publication.metadata, publication.signed_at)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from failsafe.sync.binding import Bind, Binding, Bound, Numbered, make_tables
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Change, Floor
 from failsafe.sync.records import (
@@ -91,6 +92,12 @@ def first_tables(tables: Any) -> None:  # noqa: ANN401
         tables.execute(statement)
 
 
+@MIGRATIONS()
+def pages_of_the_index(tables: Any) -> None:  # noqa: ANN401
+    """The index is kept with the notices that it was made of."""
+    make_tables(tables)
+
+
 def fold_number(number: str) -> str:
     """A document number as it is compared: upper case, letters A-Z and digits only."""
     return _NOT_IN_A_NUMBER.sub("", number.upper())
@@ -110,6 +117,7 @@ class Mirror:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._binding = Binding(store)
 
     @classmethod
     def open(cls, path: Path, key: bytes) -> Mirror:
@@ -217,21 +225,36 @@ class Mirror:
         )
 
     def names(self) -> Iterator[NameLine]:
-        """Every derived name, streamed for the index's build at start; a notice in two feeds comes twice."""
-        for entity_id, tier, tokens, kind, births, sex in self._store.rows(
-            "SELECT entity_id, tier, tokens, kind, births, sex FROM name JOIN notice ON notice.id = name.notice"
-            " ORDER BY name.notice, name.place"
+        """Every derived name; a notice in two feeds comes twice."""
+        for numbered in self.numbered():
+            yield NameLine(*numbered.line)
+
+    def numbered(self, after: int = 0) -> Iterator[Numbered]:
+        """Derived names with their notices' numbers, streamed in that order, of notices behind `after`."""
+        for number, entity_id, tier, tokens, kind, births, sex in self._store.rows(
+            "SELECT name.notice, entity_id, tier, tokens, kind, births, sex FROM name"
+            " JOIN notice ON notice.id = name.notice WHERE name.notice > ? ORDER BY name.notice, name.place",
+            (after,),
         ):
-            yield NameLine(entity_id, tier, tokens, kind, tuple(births.split()), sex)
+            yield Numbered(number, (entity_id, tier, tokens, kind, tuple(births.split()), sex))
+
+    def bound(self) -> Bound | None:
+        """Which notices the pages are of; None where no pages are of the notices as they are."""
+        return self._binding.held()
+
+    def pages(self) -> Iterator[bytes]:
+        """What `bind` gave, page by page."""
+        return self._binding.pages()
 
     # --- how it changes --------------------------------------------------------------------------------------
 
-    def apply(self, change: Change, derive: Derive) -> None:
+    def apply(self, change: Change, derive: Derive, bind: Bind | None = None) -> None:
         """Take one verified step of a feed, whole or not at all.
 
         Args:
             change: the step; `base_serial` None replaces the feed's whole content.
             derive: makes the names that the index is to find a notice by.
+            bind: makes pages of all names; asked where the pages that are held do not follow the step.
 
         Raises:
             Older: a serial below the one held, in the same lineage.
@@ -240,6 +263,9 @@ class Mirror:
         """
         with self._store.transaction():
             _check_base(change, self.floors().get(change.feed))
+            bound = change.base_serial is not None and self.bound() is not None
+            if not bound:
+                self._binding.loosen()
             if change.base_serial is None:
                 self._empty(change.feed)
             self._note_feed(change)
@@ -251,7 +277,21 @@ class Mirror:
                     f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
                 )
             self.acknowledge(change.metadata, change.signed_at)
+            if bound:
+                self._binding.follow()
+            elif bind is not None:
+                self._binding.keep(bind(self.numbered()))
         # What was removed is still in the log until it is folded in; a reader may delay that to the next step.
+        self._store.fold_log()
+
+    def bind(self, bind: Bind) -> None:
+        """Make the pages anew of the notices as they are, in one transaction.
+
+        Raises:
+            StoreBroken: the disk did not take them; what was held stays.
+        """
+        with self._store.transaction():
+            self._binding.keep(bind(self.numbered()))
         self._store.fold_log()
 
     def acknowledge(self, metadata: Mapping[str, bytes], signed_at: float) -> None:
@@ -280,6 +320,7 @@ class Mirror:
         at start whenever `edition()` is not its own.
         """
         with self._store.transaction():
+            self._binding.loosen()
             self._store.run("DELETE FROM name")
             for number, body in self._store.rows("SELECT notice, bytes FROM body ORDER BY notice"):
                 self._put_names(number, derive(_read(body)))
@@ -322,7 +363,9 @@ class Mirror:
     def _put_notice(self, feed: str, notice: Notice, derive: Derive) -> None:
         self._remove_notice(feed, notice.entity_id)
         row = self._store.row(
-            "INSERT INTO notice (feed, entity_id, tier, sex, births) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            # Above every number that the pages know: SQLite alone would give that of a removed one again.
+            "INSERT INTO notice (id, feed, entity_id, tier, sex, births) VALUES ((SELECT max(last,"
+            " coalesce((SELECT max(id) FROM notice), 0)) + 1 FROM bound), ?, ?, ?, ?, ?) RETURNING id",
             (feed, notice.entity_id, notice.tier, notice.sex, " ".join(notice.births)),
         )
         number = row[0] if row else 0

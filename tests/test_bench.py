@@ -27,7 +27,7 @@ from failsafe.drivers import mrz
 from failsafe.drivers.simulator import Pty, zone_frame
 from failsafe.drivers.specimens import td3
 from failsafe.sync import shape
-from tests.bench import journey, line, parts
+from tests.bench import indexing, journey, line, parts
 from tests.bench.crowd import People, gather, traveller, zone
 from tests.conftest import PROJECT
 
@@ -57,6 +57,15 @@ PART_FIGURES = {
     f"mirror_apply_delta_of_{SIZE}",
     "mirror_names",
     "index_build",
+}
+INDEX_FIGURES = {
+    "index_build_of_rows",
+    *(f"index_search_{way}_{part}" for way in ("with_birth", "name_only") for part in ("p50", "p99")),
+    "index_recall",
+    "index_load",
+    "index_in_the_mirror",
+    "index_and_core_memory",
+    f"index_delta_of_{indexing.DELTA}",
 }
 HQ_FIGURES = {
     "hq_import",
@@ -136,7 +145,7 @@ MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_con
 @pytest.fixture(scope="module")
 def told():
     """Every row that `python -m tests.bench` gives for a tiny booth, and what people are shown."""
-    sizes = {"persons": SIZE, "crossings": CROSSINGS, "alerts": ALERTS, "occupancies": OCCUPANCIES}
+    sizes = {"persons": SIZE, "crossings": CROSSINGS, "alerts": ALERTS, "occupancies": OCCUPANCIES, "indexed": SIZE}
     words = [word for name, number in sizes.items() for word in (f"--{name}", str(number))]
     command = [sys.executable, "-m", "tests.bench", *words]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
@@ -151,7 +160,7 @@ def rows(told):
 
 def test_booth_parts_and_headquarters_are_measured(rows):
     assert {row["name"].removesuffix(f"@{SIZE}") for row in rows} == (
-        {"machine", "load"} | BOOTH_FIGURES | PART_FIGURES | HQ_FIGURES | FIGURES_WITHOUT_SIZE
+        {"machine", "load"} | BOOTH_FIGURES | PART_FIGURES | HQ_FIGURES | INDEX_FIGURES | FIGURES_WITHOUT_SIZE
     )
     without_size = {row["name"] for row in rows if not row["name"].endswith(f"@{SIZE}")}
     assert without_size == {"machine"} | FIGURES_WITHOUT_SIZE
@@ -503,8 +512,17 @@ def test_a_rate_reaches_its_target_from_below(value, said):
 
 
 def test_the_targets_name_figures_that_are_measured():
-    sized = {name for name in TARGETS if "@" in name}
-    assert {name.partition("@")[0] for name in sized} <= BOOTH_FIGURES
-    assert {name.partition("@")[2] for name in sized} == {str(bench.SIZES[-1])}
-    assert (TARGETS.keys() - sized) | RATE_TARGETS.keys() <= FIGURES_WITHOUT_SIZE
+    sized = {tuple(name.split("@")) for name in [*TARGETS, *RATE_TARGETS] if "@" in name}
+    of_the_index = {(name, size) for name, size in sized if name in INDEX_FIGURES}
+    assert {size for _, size in of_the_index} == {str(indexing.PERSONS)}
+    assert {name for name, _ in sized - of_the_index} <= BOOTH_FIGURES
+    assert {size for _, size in sized - of_the_index} == {str(bench.SIZES[-1])}
+    assert {name for name in TARGETS.keys() | RATE_TARGETS.keys() if "@" not in name} <= FIGURES_WITHOUT_SIZE
     assert not TARGETS.keys() & RATE_TARGETS.keys()
+
+
+def test_an_index_is_measured_and_misses_nobody(tmp_path):
+    rows = {row["name"]: row for row in indexing.figures(tmp_path, 300, recalled=10)}
+    assert {name.removesuffix("@300") for name in rows} == INDEX_FIGURES
+    assert rows["index_recall@300"]["value"] == 100.0
+    assert rows["index_and_core_memory@300"]["value"] > 20.0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
+from failsafe.agent.segment import Segment
+from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
 
 
@@ -168,3 +171,103 @@ def test_innocents_bring_few_candidates():
     strangers = Population(99).persons(300)
     counts = [len(found(index, f"{person.surname} {person.given}")) for person in strangers]
     assert sum(counts) / len(counts) < 5
+
+
+def test_recall_against_everything_compared_with_everything():
+    index, everything = Index.build(ROWS), Exhaustive(ROWS)
+    lost = asked = 0
+    for number, person in enumerate(PERSONS[:250]):
+        other = POPULATION.disguise(person)
+        tokens = fold(f"{other.surname} {other.given}"[: 12 if number % 5 == 0 else None])
+        options = {"births": [other.birth] if number % 2 else [], "cut": number % 5 == 0}
+        held = everything.search(tokens, **options)
+        found = {each.name.entity_id: each.share for each in index.search(tokens, **options)}
+        assert all(found[each] == pytest.approx(min(held[each], 1.0)) for each in found)
+        less, more = missed(found, held)
+        lost, asked = lost + less, asked + more
+    assert asked > 700 and lost <= 0.001 * asked
+
+
+@pytest.mark.slow
+def test_recall_among_fifty_thousand_sampled():
+    population = Population.large(31, 50_000)
+    persons = population.persons(50_000)
+    rows = list(population.rows(persons))
+    index, everything = Index.build(rows), Exhaustive(rows)
+    lost = asked = 0
+    for number, person in enumerate([*map(population.disguise, persons[::1_000]), *population.persons(30, "other/")]):
+        tokens, births = fold(f"{person.surname} {person.given}"), [person.birth] if number % 2 else []
+        found = {each.name.entity_id: each.share for each in index.search(tokens, births)}
+        less, more = missed(found, everything.search(tokens, births))
+        lost, asked = lost + less, asked + more
+    assert asked > 100 and lost <= 0.001 * asked
+
+
+def test_a_particle_weighs_little_and_its_namesake_does_not():
+    index = Index.build([row(str(number), f"VAN DER {word}") for number, word in enumerate(words(200))])
+    assert found(index, "Van Der Nadieswelt") == []
+    assert (
+        found(Index.build([row("1", "WAN XIAO"), *(row("x", f"VAN {word}") for word in words(200))]), "Wan Xiao")[0]
+        == "1"
+    )
+
+
+def test_an_article_does_not_hide_a_common_name():
+    index = Index.build([row(str(number), "AL HASSAN") for number in range(20)])
+    assert len(found(index, "Al Hassan")) == 20
+
+
+# --- a small segment beside the large one ------------------------------------------------------------------------
+
+
+def numbered(rows, first=1):
+    return [(first + place, each) for place, each in enumerate(rows)]
+
+
+def beside(main_rows, recent_rows, gone=()):
+    """An index over two segments; `gone` are numbers of notices of the first."""
+    main = Segment.build(numbered(main_rows))
+    recent = Segment.build(numbered(recent_rows, 1_000_000), beside=main)
+    return Index(main, recent, np.isin(main.number, gone))
+
+
+def test_both_segments_are_searched_and_the_best_stands_first():
+    index = beside(
+        [row("1", "BEISPIELOV ANATOLY"), row("2", "MODELI MARIA")], [row("3", "BEISPIELOV ANATOLI PROBANDI")]
+    )
+    assert found(index, "Beispielov Anatoly") == ["1", "3"]
+    assert found(index, "Beispielov Anatoly Probandi") == ["3", "1"]
+    assert len(index) == 3
+
+
+def test_what_is_gone_from_the_large_one_is_not_found():
+    index = beside([row("1", "BEISPIELOV IVAN"), row("2", "MODELI ANNA")], [row("1", "PROBANDI ANTON")], gone=[1])
+    assert found(index, "Beispielov Ivan") == [] and found(index, "Probandi Anton") == ["1"]
+    assert found(index, "Modeli Anna") == ["2"] and len(index) == 2
+
+
+def test_a_common_token_is_no_rare_one_because_it_came_lately():
+    common = [row(str(number), f"MUHAMMAD {word}") for number, word in enumerate(words(200))]
+    index = beside(common, [row("new", "MUHAMMAD NEULING")])
+    assert found(index, "Muhammad Nadieswelt") == [] and found(index, "Muhammad Neuling")[0] == "new"
+    assert index.rarity("MUHAMMAD") == Index.build([*common, row("new", "MUHAMMAD NEULING")]).rarity("MUHAMMAD")
+
+
+def test_two_segments_find_whom_one_would():
+    whole, parted = Index.build(ROWS), beside(ROWS[:7_400], ROWS[7_400:])
+    for person in [*PERSONS[:60], *PERSONS[-60:]]:
+        other = POPULATION.disguise(person)
+        options = {"births": [other.birth]}
+        name = f"{other.surname} {other.given}"
+        assert set(found(whole, name, **options)) == set(found(parted, name, **options))
+
+
+def test_a_segment_gives_back_the_rows_it_was_built_from():
+    rows = numbered(ROWS[:400])
+    assert list(Segment.build(rows).rows()) == rows
+
+
+def test_tokens_near_each_other_do_not_cost_a_second():
+    """GHOSH and KOS: whoever bears one meets both, so that every bearer is a candidate."""
+    index = Index.build([row(str(number), f"KOS {word}") for number, word in enumerate(words(20_000))])
+    assert len(found(index, "Ghosh Kos")) == 30

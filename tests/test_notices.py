@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 
 from failsafe.agent import config, names, notices
 from failsafe.agent import keys as booth_keys
+from failsafe.agent.holding import Holding
 from failsafe.agent.index import Index
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.hq import enrol, publish
 from failsafe.hq.register import Register
 from failsafe.sync import courier, intake
+from failsafe.sync.errors import StoreBroken
 from failsafe.sync.feed import Floor
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import ListedDocument, Notice, PersonName, encode
@@ -382,3 +384,75 @@ def test_what_a_killed_core_left_in_the_workplace_is_removed(fed):
     (left / "timestamp.json").write_text("{}")
     fed.begin()
     assert not left.exists()
+
+
+# --- the index kept in the mirror ----------------------------------------------------------------------------
+
+
+def forbid_building(monkeypatch):
+    """From here on only a small segment may be built; a large one must come from the pages."""
+
+    def never(self, lines):
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(Holding, "bind", never)
+
+
+def test_a_restart_reads_the_index_and_builds_none(fed, monkeypatch):
+    forbid_building(monkeypatch)
+    assert found(fed.begin(), "QUILLFEATHER") == {"2026/1"}
+
+
+def test_a_delta_is_searched_beside_the_large_segment(house, monkeypatch):
+    house.put_out(entry(1), entry(2, "IMAGINARIEVA"))
+    house.carry()
+    house.begin()
+    turn = house.hear().edition.turn
+    forbid_building(monkeypatch)
+    house.put_out(entry(2, "NEVERWASOVA"), entry(3, "SPECIMENKO"))
+    house.carry(welcome=False)
+    edition = house.hear().edition
+    assert edition.turn == turn and len(edition.index) == 3
+    assert found(edition, "NEVERWASOVA") == {"2026/2"} and found(edition, "SPECIMENKO") == {"2026/3"}
+    assert found(edition, "IMAGINARIEVA") == set()
+    house.end()
+    assert found(house.begin(), "NEVERWASOVA") == {"2026/2"}  # and so after a restart
+
+
+def test_a_delta_that_has_grown_is_merged_without_another_publication(house, monkeypatch):
+    monkeypatch.setattr("failsafe.agent.holding._GROWN_NOTICES", 0)
+    house.put_out(entry(1))
+    house.carry()
+    house.begin()
+    turn = house.hear().edition.turn
+    house.put_out(entry(2, "IMAGINARIEVA"))
+    house.carry(welcome=False)
+    told = house.hear()
+    assert told.edition.turn == turn and found(told.edition, "IMAGINARIEVA") == {"2026/2"}
+    merged = house.hear()
+    assert merged.taken is None and merged.edition.turn > turn
+    assert same_index(told.edition, merged.edition) is merged.edition
+    assert found(merged.edition, "IMAGINARIEVA") == {"2026/2"} and found(merged.edition, "QUILLFEATHER") == {"2026/1"}
+
+
+@pytest.mark.parametrize("harm", ["DELETE FROM page WHERE place = 2", "UPDATE page SET bytes = x'00' WHERE place = 3"])
+def test_damaged_pages_are_made_anew_and_it_is_said_once(fed, harm):
+    with fed.open() as mirror:
+        mirror._store.run(harm)
+    with capture_logs() as logs:
+        assert found(fed.begin(), "QUILLFEATHER") == {"2026/1"}
+    assert [line["event"] for line in logs] == ["index is built anew"]
+    fed.end()
+    with fed.open() as mirror, capture_logs() as logs:
+        assert found(Edition(Holding().index(mirror)), "QUILLFEATHER") == {"2026/1"}
+    assert logs == []
+
+
+def test_an_index_that_cannot_be_kept_is_used_all_the_same(fed, monkeypatch):
+    def full(self, bind):
+        raise StoreBroken("mirror.db has no room left.")
+
+    with fed.open() as mirror:
+        mirror._store.run("DELETE FROM page")
+    monkeypatch.setattr(Mirror, "bind", full)
+    assert found(fed.begin(), "QUILLFEATHER") == {"2026/1"}

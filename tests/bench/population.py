@@ -55,6 +55,11 @@ class Population:
         self._by_surname = list(accumulate(1 / (place + 20) for place in range(surnames)))
         self._by_given = list(accumulate(1 / (place + 8) for place in range(givens)))
 
+    @classmethod
+    def large(cls, seed: int, persons: int) -> Population:
+        """As many different names as a list of so many persons has: a surname for four, a given name for sixteen."""
+        return cls(seed, max(persons // 4, 400), max(persons // 16, 100))
+
     def persons(self, count: int, prefix: str = "2026/") -> list[Invented]:
         """`count` persons; about one in seven hundred is of the nuclear tier."""
         return [self._person(f"{prefix}{number}") for number in range(count)]

@@ -1,0 +1,150 @@
+"""The index of names alone, as large as asked: memory, speed on a fixed mix of hard questions, recall, load, delta.
+
+Each question is asked best of three; first with nothing remembered of it, then again.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from failsafe.agent import pages
+from failsafe.agent.figures import Figure, Rival, figure, p50_p99
+from failsafe.agent.index import Index
+from failsafe.agent.names import fold
+from failsafe.agent.segment import IndexRow, Segment
+from failsafe.sync.mirror import Mirror
+from tests.bench.exhaustive import Exhaustive, missed
+from tests.bench.population import Population
+
+PERSONS = 1_000_000
+QUESTIONS = 1_000
+RECALLED = 60
+WHOLE_LIST = 5  # questions to rapidfuzz, of which each takes seconds
+DELTA = 1_000
+
+Question = tuple[tuple[str, ...], list[str]]
+
+_RSS = """
+import sys
+from pathlib import Path
+from failsafe.agent import booth, pages
+from failsafe.sync.mirror import Mirror
+def rss():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1]) / 1024
+if sys.argv[2] == "load":
+    with Mirror.open(Path(sys.argv[1]), bytes(32)) as held:
+        segment = pages.read(held.pages())
+print(rss())
+"""
+
+
+def figures(folder: Path, persons: int = PERSONS, recalled: int = RECALLED) -> Iterator[Figure]:
+    """Everything about an index of so many persons, of whom each has two names."""
+    population = Population.large(31, persons)
+    listed = population.persons(persons)
+    rows = list(population.rows(listed))
+    asked = questions(population, listed)
+    began_at = time.perf_counter()
+    segment = Segment.build((number // 2 + 1, row) for number, row in enumerate(rows))
+    build_s = time.perf_counter() - began_at
+    began_at = time.perf_counter()
+    distinct = len({token for row in rows for token in row[2].split()})
+    split = Rival(f"the {distinct} different tokens collected", time.perf_counter() - began_at)
+    yield from figure(f"index_build_of_rows@{persons}", build_s, "s", 1, split)
+    yield from _searched(segment, rows, asked, persons)
+    yield from _recall(Index(segment), rows, asked[:: max(1, len(asked) // recalled)], persons)
+    yield from _kept(folder / "mirror.db", segment, rows, build_s)
+
+
+def questions(population: Population, listed: Sequence) -> list[Question]:
+    """The fixed mix: three in five are listed persons as another clerk wrote them, the rest innocents of like names."""
+    sought = [population.disguise(one) for one in listed[:: max(1, len(listed) * 5 // (3 * QUESTIONS))]]
+    come = [*sought, *population.persons(QUESTIONS - min(len(sought), QUESTIONS), "innocent/")]
+    return [(fold(f"{one.surname} {one.given}"), [one.birth]) for one in come[:QUESTIONS]]
+
+
+def best_ms(act: Callable[[Question], object], asked: Sequence[Question], before: Callable[[], object]) -> list[float]:
+    """Milliseconds of each question, best of three."""
+    took = np.full(len(asked), np.inf)
+    for _ in range(3):
+        for place, question in enumerate(asked):
+            before()
+            began_at = time.perf_counter()
+            act(question)
+            took[place] = min(took[place], 1e3 * (time.perf_counter() - began_at))
+    return took.tolist()
+
+
+def _searched(segment: Segment, rows: Sequence[IndexRow], asked: list[Question], persons: int) -> Iterator[Figure]:
+    spelled = [row[2] for row in rows]
+    few = asked[:: max(1, len(asked) // WHOLE_LIST)][:WHOLE_LIST]
+
+    def scan(question: Question) -> object:
+        return process.extract(" ".join(question[0]), spelled, scorer=fuzz.ratio, limit=10)
+
+    whole = ("rapidfuzz ratio over all names", [_once_ms(scan, question) for question in few])
+    index = Index(segment)
+    for name, births in (("with_birth", True), ("name_only", False)):
+        ours = best_ms(lambda one, b=births: index.search(one[0], one[1] if b else ()), asked, index.forget)
+        again = best_ms(lambda one, b=births: index.search(one[0], one[1] if b else ()), asked, lambda: None)
+        yield from p50_p99(f"index_search_{name}@{persons}", ours, "ms", whole, ("the same asked again", again))
+
+
+def _once_ms(act: Callable[[Question], object], question: Question) -> float:
+    began_at = time.perf_counter()
+    act(question)
+    return 1e3 * (time.perf_counter() - began_at)
+
+
+def _recall(index: Index, rows: Sequence[IndexRow], asked: list[Question], persons: int) -> Iterator[Figure]:
+    """Of the notices that a comparison of everything with everything gives, how many the index gives too."""
+    everything = Exhaustive(rows)
+    lost = held = 0
+    for tokens, births in asked:
+        found = {each.name.entity_id: each.share for each in index.search(tokens, births)}
+        less, more = missed(found, everything.search(tokens, births))
+        lost, held = lost + less, held + more
+    yield from figure(
+        f"index_recall@{persons}",
+        100 * (1 - lost / max(held, 1)),
+        "%",
+        held,
+        Rival("everything compared with everything", 100.0),
+    )
+
+
+def _kept(path: Path, segment: Segment, rows: Sequence[IndexRow], build_s: float) -> Iterator[Figure]:
+    with closing(Mirror.open(path, bytes(32))) as held:
+        held.bind(lambda _: pages.written(segment))
+        began_at = time.perf_counter()
+        size = sum(map(len, held.pages()))
+        plain = Rival("the pages read, not unpacked", time.perf_counter() - began_at)
+        began_at = time.perf_counter()
+        pages.read(held.pages())
+        load_s = time.perf_counter() - began_at
+    persons = len(segment.number)
+    file = Rival("the mirror's file with nothing else in it", path.stat().st_size / 1e6)
+    yield from figure(f"index_load@{persons}", load_s, "s", 1, plain)
+    yield from figure(f"index_in_the_mirror@{persons}", size / 1e6, "MB", 1, file)
+    bare, whole = (float(_child(path, what)) for what in ("bare", "load"))
+    yield from figure(f"index_and_core_memory@{persons}", whole, "MB", 1, Rival("the core's imports alone", bare))
+    anew = Rival("the large segment built anew", build_s)
+    came = [(10 * len(rows) + number // 2, row) for number, row in enumerate(rows[: 2 * DELTA])]
+    began_at = time.perf_counter()
+    recent = Segment.build(came, beside=segment)
+    index = Index(segment, recent, np.arange(len(segment.number)) < DELTA)
+    assert index.search(rows[0][2].split())
+    yield from figure(f"index_delta_of_{DELTA}@{persons}", time.perf_counter() - began_at, "s", 1, anew)
+
+
+def _child(path: Path, what: str) -> str:
+    done = subprocess.run([sys.executable, "-c", _RSS, str(path), what], check=True, capture_output=True, text=True)
+    return done.stdout
