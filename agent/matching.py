@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from failsafe.agent import countries
-from failsafe.agent.alignment import MATCH_FROM, align, name_reasons, plain_weight, reason_of, score_names
+from failsafe.agent.alignment import align, name_reasons, plain_weight, reason_of
 from failsafe.agent.index import Index
+from failsafe.agent.likeness import MATCH_FROM, score_names
 from failsafe.agent.names import fold
 from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, Notice
 
