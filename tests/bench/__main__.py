@@ -17,16 +17,21 @@ from rich.progress import Progress
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import headquarters, hq_ingest, journey, line, parts
+from tests.bench import headquarters, hq_ingest, journey, line, parts, referrals
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 5
+STEPS_ONCE = 6
 STEPS_A_SIZE = 2
 
 
 def measure(
-    sizes: Sequence[int], crossings: int, alerts: int, occupancies: int, step: Callable[[str], None]
+    sizes: Sequence[int],
+    crossings: int,
+    alerts: int,
+    occupancies: int,
+    innocents: int,
+    step: Callable[[str], None],
 ) -> Iterator[Figure]:
     """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
     yield from bench.measure(sizes, crossings, gather, step=step)
@@ -35,6 +40,7 @@ def measure(
         ("alerts on their way to the command centre", lambda place: journey.figures(place, min(sizes), crossings)),
         ("the line", lambda place: line.figures(place, alerts)),
         ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
+        ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
     for what, figures in once:
@@ -60,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--crossings", type=int, default=bench.CROSSINGS, help="Travellers at each size.")
     options.add_argument("--alerts", type=int, default=line.ALERTS, help="Alerts of a backlog.")
     options.add_argument("--occupancies", type=int, default=radiation.OCCUPANCIES, help="Quiet ones, simulated.")
+    options.add_argument("--innocents", type=int, default=referrals.INNOCENTS, help="Travellers who are on no list.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     console = bench.standard_error()
@@ -70,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        for row in measure(sizes, chosen.crossings, chosen.alerts, chosen.occupancies, step):
+        for row in measure(sizes, chosen.crossings, chosen.alerts, chosen.occupancies, chosen.innocents, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))
