@@ -338,6 +338,8 @@ def _grade(
     if document is not None and document.points >= _TELLING_DOCUMENT:
         surely = document.points >= _SURE_DOCUMENT or (name is not None and grade == "strong")
         grade = "strong" if surely else "possible"
+    elif name is None:
+        grade = "none"  # the number of another country's document is no more than a hint
     if grade == "none":
         return None
     return MatchedNotice(

@@ -78,7 +78,7 @@ def _old(asked: matching.Traveller, tokens: tuple[str, ...]) -> tuple[dict[str, 
             rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
             extra = max(-1.5, min((rarity - 13.0) / 6.0, 1.5)) - (0.5 if name.kind == "low_alias" else 0.0)
             birth = birth_reason(asked.birth_date, notice.births)
-            dated = 0.0 if birth is None else _OLD_DATES.get(birth.why, _old_gap(birth.why))
+            dated = 0.0 if birth is None else _old_date(birth.why)
             points = 20.0 * (score - 0.8) + extra + (max(dated, -2.5) if score >= 0.96 else dated)
             if asked.sex in ("M", "F") and notice.sex in ("M", "F"):
                 points += 0.2 if asked.sex == notice.sex else -2.0
@@ -99,7 +99,9 @@ _OLD_DATES = {
 }
 
 
-def _old_gap(why: str) -> float:
+def _old_date(why: str) -> float:
+    if why in _OLD_DATES:
+        return _OLD_DATES[why]
     years = int(why.split()[0])
     return -1.5 if years <= 5 else -3.0 if years <= 10 else -4.5
 
