@@ -14,23 +14,15 @@ from typing import Final
 
 from rapidfuzz.distance import OSA
 
-from failsafe.agent.names import PARTICLES, folds, skeleton, squash
+from failsafe.agent import cognates
+from failsafe.agent.names import PARTICLES, skeleton, squash
 from failsafe.sync.records import MatchReason
 
 Weight = Callable[[str], float]
 
-MATCH_FROM: Final = 0.72  # `failsafe names` says match from here; random pairs reach it in less than 0.1 %
-_BY_TABLE: Final = 0.94  # of a name that meets only as a table prints it: unpointed Hebrew makes many alike
 _CLOSE_FROM: Final = 0.6  # tokens less alike than this are different tokens
-
-
-@dataclass(frozen=True, slots=True)
-class NameScore:
-    """How alike two names are: 0 to 1, whether that counts as a match, and why."""
-
-    score: float
-    match: bool
-    reasons: tuple[MatchReason, ...] = ()
+_COGNATE: Final = 0.93
+_TWO_NAMES: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +33,6 @@ class Pair:
     candidate: tuple[int, ...]
     close: float
     why: str
-
-
-def score_names(query: str, candidate: str) -> NameScore:
-    """How alike two names are, in any script and order.
-
-    A name that folds to nothing is like no other, not even itself. A name of another script than Latin is compared in
-    every way documents may print it, and the best one counts; what is alike by ear counts a little more.
-    """
-    laid: list[tuple[float, list[Pair], tuple[str, ...], tuple[str, ...]]] = []
-    for i, asked in enumerate(folds(query) or ((),)):
-        for j, held in enumerate(folds(candidate) or ((),)):
-            score, pairs = align(asked, held)
-            laid.append((score * _BY_TABLE if i or j else score, pairs, asked, held))
-    score, pairs, asked, held = max(laid, key=lambda one: one[0])
-    reasons = tuple(name_reasons(asked, held, pairs, plain_weight))
-    return NameScore(score, score >= MATCH_FROM, reasons)
 
 
 def plain_weight(token: str) -> float:
@@ -155,8 +131,13 @@ def _closeness(first: str, second: str) -> tuple[float, str]:
         return 0.97, "the same sound written otherwise"
     close = 1.0 - OSA.distance(*sounds) / max(map(len, sounds))
     ways = [(close, "nearly the same"), (_by_consonants(first, second), "the same consonants")]
-    best = max(ways)
-    return best if best[0] >= _CLOSE_FROM else (0.0, "")
+    best, why = max(ways)
+    one_name = cognates.compare(first, second)
+    if one_name and best < _COGNATE:
+        return _COGNATE, "the same name in another language"
+    if one_name is False:  # two names that everybody knows, and that are two
+        best *= _TWO_NAMES
+    return (best, why) if best >= _CLOSE_FROM else (0.0, "")
 
 
 def _by_consonants(first: str, second: str) -> float:

@@ -43,6 +43,8 @@ TARGETS: Final[Mapping[str, float]] = {
     "found_neutron_2cps_1e-3": 7.8,
     "found_neutron_2cps_1e-4": 9.2,
     "replay_of_a_day_cpu": 60.0,
+    "innocents_referred@5000": 80.0,
+    "innocents_strong@5000": 10.0,
 }
 RATE_TARGETS: Final[Mapping[str, float]] = {
     "hq_ingest_batches_of_50": 800.0,
@@ -50,6 +52,7 @@ RATE_TARGETS: Final[Mapping[str, float]] = {
     "zone_dates_repaired": 99.0,
     "zone_number_inside": 99.0,
     "zone_number_first": 80.0,
+    "disguised_found@5000": 98.5,
 }
 
 

@@ -1,27 +1,31 @@
-"""Is this traveller the subject of a notice? Names aligned token by token, then the evidence of the other fields. Pure.
+"""Is this traveller the subject of a notice? Names laid side by side and weighed, then the other fields' say. Pure.
 
-`match` takes the candidates of the index, aligns their names with the traveller's, adds points for birth date, sex,
-nationality and document, and grades the sum. Every point leaves a reason in plain words.
+`match` takes the candidates of the index, aligns their names with the traveller's, weighs the best ones with care
+(`likeness`), adds the points of birth date, sex, nationality and document (`evidence`), and grades the sum by a budget
+of false referrals (`grading`). Every point leaves a reason in plain words.
 
 Dates on lists err, so a date is evidence and never a gate: a rare name that agrees wholly stays possible whatever the
-year. The grades are provisional and were set on invented persons (see tests/bench): thresholds belong to a list's size.
+year.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from failsafe.agent import countries
-from failsafe.agent.alignment import MATCH_FROM, align, name_reasons, plain_weight, reason_of, score_names
-from failsafe.agent.index import Index
+from failsafe.agent import cognates, countries
+from failsafe.agent.alignment import Pair, Weight, align, name_reasons, plain_weight, reason_of
+from failsafe.agent.evidence import birth_reason, compare_births, field_reasons, sex_points
+from failsafe.agent.grading import Grade, thresholds
+from failsafe.agent.index import Index, NoticeName
+from failsafe.agent.likeness import MATCH_FROM, grown, score_names
+from failsafe.agent.measures import Tokens, hear_tokens, measures
 from failsafe.agent.names import fold
 from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, Notice
-
-Grade = Literal["none", "possible", "strong"]
 
 __all__ = [
     "MATCH_FROM",
@@ -37,23 +41,38 @@ __all__ = [
 
 # --- what the scores mean ------------------------------------------------------------------------------------
 
-_NAME_FROM: Final = 0.62  # names less alike than this are not looked at further
+_NAME_FROM: Final = 0.5  # names less alike than this are not looked at further
+# Names less alike than this are two, unless the trees take them for one.
+_ALIKE_FROM: Final = 0.62
 _SAME_NAME: Final = 0.96
-_POSSIBLE_FROM: Final = 2.0
-_STRONG_FROM: Final = 4.5
 _MOST_NOTICES: Final = 10
+# So many candidates are weighed with care, the best by a quick look; of the nuclear tier so many.
+_WEIGHED: Final = 10
+_NUCLEAR_WEIGHED: Final = 20
+_NAMES_WEIGHED: Final = 2  # of each candidate
 
-# A match of names is worth 20 points for each unit above this score.
+# A quarter of a name's points is the aligner's, 20 for each unit above this score; three quarters are the trees' odds.
+# Of what was tried, this mix sent the fewest innocents to the second line (docs/matching.md).
 _NAME_ZERO: Final = 0.8
-_NAME_POINTS: Final = 20.0
+_ALIGNED_POINTS: Final = 5.0
+_ODDS_POINTS: Final = 0.45
+_MOST_ODDS: Final = 6.5
+# What nationality may add, and what sex may take, to what a quick look has seen.
+_MOST_ELSE: Final = 0.7
+_LEAST_SEX: Final = 0.2
 # -ln of the chance that two random persons share the tokens that met: about 13 for two ordinary tokens.
 _ORDINARY_RARITY: Final = 13.0
-_RARITY_STEP: Final = 6.0
+_RARITY_STEP: Final = 4.0
 _MOST_RARITY: Final = 1.5
+_BY_NAME_POINTS: Final = -0.5
 _LEAST_BIRTH_OF_SAME_NAME: Final = -2.5
+_NO_POINTS: Final = 3.5  # a candidate of so many points is as likely as not
 
 _NUMBER_LETTERS: Final = re.compile(r"[^A-Z0-9]+")
 _SHORTEST_NUMBER: Final = 4
+# Points of a document from which it corroborates a name, and from which it is enough alone.
+_TELLING_DOCUMENT: Final = 3.0
+_SURE_DOCUMENT: Final = 8.0
 
 
 # --- what is asked, and what is answered -----------------------------------------------------------------------
@@ -113,69 +132,6 @@ class PersonFinding:
     def nuclear(self) -> bool:
         """One of the candidates is of the radiological/nuclear tier."""
         return any(candidate.tier == "rn" for candidate in self.candidates)
-
-
-# --- the other fields ------------------------------------------------------------------------------------------
-
-
-def compare_births(query: str, candidate: str) -> tuple[float, str]:
-    """Points for two partial ISO dates, with the reason: +3 for the same day down to -4.5 for another generation."""
-    asked, held = _parts(query), _parts(candidate)
-    if not asked or not held:
-        return 0.0, "no date to compare"
-    gap = abs(asked[0] - held[0])
-    if gap == 0:
-        return _within_year(asked, held)
-    if gap == 1:
-        return 0.7, "one year apart"
-    if gap == 2:
-        return 0.0, "two years apart"
-    points = -1.5 if gap <= 5 else -3.0 if gap <= 10 else -4.5
-    return points, f"{gap} years apart"
-
-
-def _within_year(asked: tuple[int, ...], held: tuple[int, ...]) -> tuple[float, str]:
-    if len(asked) == 3 and len(held) == 3:
-        if asked == held:
-            return 3.0, "the same day"
-        if asked[1:] == (held[2], held[1]):
-            return 2.0, "day and month exchanged"
-    if len(asked) > 1 and len(held) > 1 and asked[1] == held[1]:
-        return 2.0, "the same month"
-    return 1.5, "the same year"
-
-
-def _parts(date: str) -> tuple[int, ...]:
-    """Year, month, day as far as they are known; a month or day of 00 is not known."""
-    parts = []
-    for text in re.split(r"[-/]", date.strip())[:3]:
-        if not text.isdecimal() or int(text) == 0:
-            break
-        parts.append(int(text))
-    return tuple(parts)
-
-
-def _birth_reason(traveller: Traveller, births: Iterable[str]) -> MatchReason | None:
-    """The notice's date that speaks most for it; None where one of the two sides has none."""
-    if not traveller.birth_date or not _parts(traveller.birth_date):
-        return None
-    ways = [(*compare_births(traveller.birth_date, birth), birth) for birth in births if _parts(birth)]
-    if not ways:
-        return None
-    points, why, birth = max(ways)
-    return reason_of("birth_date", traveller.birth_date, birth, why, points)
-
-
-def _field_reasons(traveller: Traveller, notice: Notice) -> Iterator[MatchReason]:
-    if traveller.sex in ("M", "F") and notice.sex in ("M", "F"):
-        same = traveller.sex == notice.sex
-        yield reason_of("sex", traveller.sex, notice.sex, "the same" if same else "differs", 0.2 if same else -2.0)
-    nationality = countries.alpha_2(traveller.nationality)
-    theirs = [code for code in map(countries.alpha_2, notice.nationalities) if code]
-    if nationality and theirs:  # people change it and lists omit some: little for, less against
-        same = nationality in theirs
-        why = "the same" if same else "not among the notice's"
-        yield reason_of("nationality", nationality, " ".join(theirs), why, 0.7 if same else -0.5)
 
 
 # --- documents -------------------------------------------------------------------------------------------------
@@ -263,98 +219,175 @@ def match(traveller: Traveller, index: Index, lookup: Lookup) -> PersonFinding:
     """
     tokens = fold(f"{traveller.surname} {traveller.given_names}")
     by_document = _by_document(traveller, lookup)
+    found = names_to_weigh(tokens, traveller, index, by_document) if tokens else {}
     matched = []
-    for entity_id, name in _names_to_weigh(tokens, traveller, index).items():
-        notice = by_document[entity_id][0] if entity_id in by_document else lookup.notice(entity_id)
-        if notice is None:
-            continue  # withdrawn since the index was built
-        document = by_document[entity_id][1] if entity_id in by_document else None
-        matched.append(_grade(traveller, notice, name, document))
-    named = {candidate.entity_id for candidate in matched if candidate is not None}
-    for entity_id, (notice, reason) in by_document.items():
-        if entity_id not in named:
-            matched.append(_grade(traveller, notice, None, reason))
+    for entity_id in [*found, *(by_document.keys() - found.keys())]:
+        held, document = by_document.get(entity_id, (None, None))
+        notice = held or lookup.notice(entity_id)
+        if notice is not None:  # not withdrawn since the index was built
+            matched.append(_grade(traveller, notice, found.get(entity_id), document, len(index)))
     graded = sorted(filter(None, matched), key=_order)[:_MOST_NOTICES]
     grade: Grade = graded[0].grade if graded else "none"
     return PersonFinding(grade, tuple(graded), tuple(_listed(traveller, lookup)))
-
-
-@dataclass(frozen=True, slots=True)
-class _NameFinding:
-    """A notice's name beside the traveller's: its score, its points with rarity, and the reasons."""
-
-    score: float
-    points: float
-    reasons: tuple[MatchReason, ...]
 
 
 def _order(candidate: MatchedNotice) -> tuple[bool, bool, float]:
     return candidate.grade != "strong", candidate.tier != "rn", -candidate.score
 
 
-def _names_to_weigh(tokens: tuple[str, ...], traveller: Traveller, index: Index) -> dict[str, _NameFinding]:
-    """The candidates whose names are worth a look at the other fields."""
-    births = [traveller.birth_date] if traveller.birth_date else []
-    weights = {token: _weight(token, index) for token in tokens}
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """A notice's name beside the traveller's, as a quick look has it: laid side by side, with the index's evidence."""
 
-    def weight(token: str) -> float:
-        if token not in weights:
-            weights[token] = _weight(token, index)
-        return weights[token]
+    name: NoticeName
+    score: float
+    pairs: Sequence[Pair]
+    extra: float
+    promise: float
 
-    found: dict[str, _NameFinding] = {}
-    for each in index.search(tokens, births, cut=traveller.name_cut):
-        for name in (each.name, *each.others):
-            score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
-            if score < max(_NAME_FROM, found[name.entity_id].score if name.entity_id in found else 0.0):
-                continue
-            rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
-            points = _name_points(score, rarity, name.kind)
-            if name.entity_id not in found or points > found[name.entity_id].points:
-                reasons = tuple(name_reasons(tokens, name.tokens, pairs, weight))
-                found[name.entity_id] = _NameFinding(score, points, reasons)
+
+@dataclass(frozen=True, slots=True)
+class NameFinding:
+    """A notice's name beside the traveller's, weighed: its points with rarity, and the reasons."""
+
+    same: bool
+    points: float
+    reasons: tuple[MatchReason, ...]
+
+
+def names_to_weigh(
+    tokens: Tokens, traveller: Traveller, index: Index, presented: Container[str] | None = None
+) -> dict[str, NameFinding]:
+    """The best candidates by name, each with the best of its names.
+
+    Args:
+        presented: notices that hold the presented document. If given, others that cannot reach a grade whatever the
+            trees say are left out; None leaves in everybody, for calibration.
+    """
+    weight = _weights(tokens, index)
+    glanced = _glances(tokens, traveller, index, weight)
+    if presented is not None:
+        glanced = (each for each in glanced if each.name.entity_id in presented or _may_be_graded(each, len(index)))
+    glances = _best_glances(glanced)
+    if not glances:
+        return {}
+    cut = traveller.name_cut
+    rows = [measures(tokens, each.name.tokens, hear_tokens(tokens, each.name.tokens), cut=cut) for each in glances]
+    found: dict[str, NameFinding] = {}
+    for each, odds in zip(glances, grown().weigh(rows).tolist(), strict=True):
+        if each.score < _ALIKE_FROM and odds < 0.0:
+            continue
+        aligned = _ALIGNED_POINTS * (each.score - _NAME_ZERO)
+        points = aligned + _ODDS_POINTS * min(odds, _MOST_ODDS) + each.extra
+        best = found.get(each.name.entity_id)
+        if best is None or points > best.points:
+            reasons = tuple(name_reasons(tokens, each.name.tokens, each.pairs, weight))
+            found[each.name.entity_id] = NameFinding(each.score >= _SAME_NAME, points, reasons)
     return found
 
 
-def _weight(token: str, index: Index) -> float:
+def _weights(tokens: Tokens, index: Index) -> Weight:
     """A token's plain weight, down to half of it where everybody bears it."""
-    share = min(index.rarity(token) / max(math.log(len(index) + 1.0), 1.0), 1.0)
-    return plain_weight(token) * (0.5 + 0.5 * share)
+    known: dict[str, float] = {}
+    scale = max(math.log(len(index) + 1.0), 1.0)
+
+    def weight(token: str) -> float:
+        if token not in known:
+            known[token] = plain_weight(token) * (0.5 + 0.5 * min(index.rarity(token) / scale, 1.0))
+        return known[token]
+
+    return weight
 
 
-def _name_points(score: float, rarity: float, kind: str) -> float:
-    extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
-    return _NAME_POINTS * (score - _NAME_ZERO) + extra - (0.5 if kind == "low_alias" else 0.0)
+def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight) -> Iterator[_Glance]:
+    births = [traveller.birth_date] if traveller.birth_date else []
+    for each in index.search(tokens, births, cut=traveller.name_cut):
+        birth = birth_reason(traveller.birth_date, each.name.births)
+        evidence = (birth.points if birth else 0.0) + (sex_points(traveller.sex, each.name.sex) or 0.0)
+        for name in (each.name, *each.others):
+            score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
+            if score < _NAME_FROM or _one_common_word(tokens, name.tokens, pairs):
+                continue
+            rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
+            extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
+            extra += _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
+            yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
+
+
+def _may_be_graded(each: _Glance, names: int) -> bool:
+    """Whether the best odds and the best of the other fields could make it a candidate."""
+    aligned = 4.0 * _ALIGNED_POINTS * each.score
+    evidence = each.promise - aligned - each.extra
+    if each.score >= _SAME_NAME:
+        evidence = max(evidence, _LEAST_BIRTH_OF_SAME_NAME + _LEAST_SEX)
+    most = _ALIGNED_POINTS * (each.score - _NAME_ZERO) + _ODDS_POINTS * _MOST_ODDS + each.extra + evidence
+    return most + _MOST_ELSE >= thresholds(names, each.name.tier).possible
+
+
+def _one_common_word(query: Tokens, candidate: Tokens, pairs: Sequence[Pair]) -> bool:
+    """All that met is one name that many bear, and one of the two says more."""
+    if len(pairs) != 1 or len(query) == len(candidate) == 1:
+        return False
+    return all(cognates.groups(query[place]) for place in pairs[0].query)
+
+
+def _best_glances(glances: Iterable[_Glance]) -> list[_Glance]:
+    """Of the most promising candidates the most promising names."""
+    kept: list[_Glance] = []
+    names: Counter[str] = Counter()
+    weighed: Counter[bool] = Counter()
+    for each in sorted(glances, key=lambda glance: -glance.promise):
+        nuclear, new = each.name.tier == "rn", each.name.entity_id not in names
+        if names[each.name.entity_id] == _NAMES_WEIGHED:
+            continue
+        if new and weighed[nuclear] == (_NUCLEAR_WEIGHED if nuclear else _WEIGHED):
+            continue
+        weighed[nuclear] += new
+        names[each.name.entity_id] += 1
+        kept.append(each)
+    return kept
 
 
 def _grade(
-    traveller: Traveller, notice: Notice, name: _NameFinding | None, document: MatchReason | None
+    traveller: Traveller, notice: Notice, name: NameFinding | None, document: MatchReason | None, names: int
 ) -> MatchedNotice | None:
     """The candidate with its grade and reasons; None if the sum is too small."""
-    birth = _birth_reason(traveller, notice.births)
-    fields = list(_field_reasons(traveller, notice))
-    points = sum(reason.points for reason in fields)
-    if birth is not None:
-        same_name = name is not None and name.score >= _SAME_NAME
-        points += max(birth.points, _LEAST_BIRTH_OF_SAME_NAME) if same_name else birth.points
-        fields.insert(0, birth)
-    if name is not None:
-        points += name.points
+    points, birth, fields = points_of(traveller, notice, name)
     if document is not None:
         fields.append(document)
         # What the paper says of itself is not undone by a date or a sex that differ: those are what a forger changes.
         points = max(points, 0.0) + document.points
-    if points < _POSSIBLE_FROM:
+    grade = thresholds(names, notice.tier).grade(points, corroborated=_corroborated(birth, document))
+    if document is not None and document.points >= _TELLING_DOCUMENT:
+        surely = document.points >= _SURE_DOCUMENT or (name is not None and grade == "strong")
+        grade = "strong" if surely else "possible"
+    elif name is None:
+        grade = "none"  # the number of another country's document is no more than a hint
+    if grade == "none":
         return None
     return MatchedNotice(
         entity_id=notice.entity_id,
         tier=notice.tier,
-        grade="strong" if points >= _STRONG_FROM and _corroborated(birth, document) else "possible",
-        score=round(1.0 / (1.0 + math.exp(-(points - 3.5))), 3),
+        grade=grade,
+        score=round(1.0 / (1.0 + math.exp(-(points - _NO_POINTS))), 3),
         reasons=(*(name.reasons if name else ()), *fields),
     )
 
 
+def points_of(
+    traveller: Traveller, notice: Notice, name: NameFinding | None
+) -> tuple[float, MatchReason | None, list[MatchReason]]:
+    """Points of name and fields, documents left out; the reason of the birth date; the reasons of all fields."""
+    birth = birth_reason(traveller.birth_date, notice.births)
+    fields = list(field_reasons(traveller.sex, traveller.nationality, notice))
+    points = sum(reason.points for reason in fields) + (name.points if name else 0.0)
+    if birth is not None:
+        fields.insert(0, birth)
+        # Lists err in dates: a whole name is not undone by one.
+        points += max(birth.points, _LEAST_BIRTH_OF_SAME_NAME) if name and name.same else birth.points
+    return points, birth, fields
+
+
 def _corroborated(birth: MatchReason | None, document: MatchReason | None) -> bool:
     """A name alone, however rare, is never a strong candidate."""
-    return (birth is not None and birth.points > 0) or (document is not None and document.points >= 3.0)
+    return (birth is not None and birth.points > 0) or (document is not None and document.points >= _TELLING_DOCUMENT)

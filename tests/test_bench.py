@@ -34,6 +34,7 @@ from tests.conftest import PROJECT
 COLUMNS = ("name", "value", "unit", "against", "ratio", "n")
 SIZE, CROSSINGS, ALERTS = 200, 8, 60
 OCCUPANCIES = 2000
+INNOCENTS = 400
 BOOTH_FIGURES = {
     "verdict_p50",
     "verdict_p99",
@@ -117,6 +118,10 @@ RADIATION_FIGURES = {
     "replay_of_a_day_cpu",
     "replay_of_a_day_a_line",
 }
+REFERRAL_FIGURES = {
+    *(f"innocents_{grade}{bound}@5000" for grade in ("referred", "strong") for bound in ("", "_upper95")),
+    *(f"disguised{kind}_found{grade}@5000" for kind in ("", "_hard") for grade in ("", "_strong")),
+}
 FIGURES_WITHOUT_SIZE = {
     "ledger_append_p50",
     "ledger_append_p99",
@@ -133,9 +138,10 @@ FIGURES_WITHOUT_SIZE = {
     *LINE_FIGURES,
     *DESK_FIGURES,
     *RADIATION_FIGURES,
+    *REFERRAL_FIGURES,
 }
 MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_confusions_wrong"} | {
-    name for name in RADIATION_FIGURES if name.startswith("false_alarms_")
+    name for name in RADIATION_FIGURES | REFERRAL_FIGURES if name.startswith(("false_alarms_", "innocents_"))
 }
 
 
@@ -145,7 +151,14 @@ MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_con
 @pytest.fixture(scope="module")
 def told():
     """Every row that `python -m tests.bench` gives for a tiny booth, and what people are shown."""
-    sizes = {"persons": SIZE, "crossings": CROSSINGS, "alerts": ALERTS, "occupancies": OCCUPANCIES, "indexed": SIZE}
+    sizes = {
+        "persons": SIZE,
+        "crossings": CROSSINGS,
+        "alerts": ALERTS,
+        "occupancies": OCCUPANCIES,
+        "indexed": SIZE,
+        "innocents": INNOCENTS,
+    }
     words = [word for name, number in sizes.items() for word in (f"--{name}", str(number))]
     command = [sys.executable, "-m", "tests.bench", *words]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import json
-import random
 from dataclasses import replace
 
 import pytest
@@ -12,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import WRatio
 
-from failsafe.agent.alignment import MATCH_FROM, align, score_names
+from failsafe.agent.alignment import align
 from failsafe.agent.index import Index
+from failsafe.agent.likeness import MATCH_FROM, score_names
 from failsafe.agent.matching import Traveller, compare_births, fold_number, match
 from failsafe.agent.names import fold, folds, forms
 from failsafe.sync.records import IdentityDocument, ListedDocument, Notice, PersonName
@@ -191,19 +191,19 @@ def test_no_token_is_in_two_reasons(first, second):
 @pytest.mark.parametrize(
     ("query", "candidate", "points"),
     [
-        ("1975-03-14", "1975-03-14", 3.0),
-        ("1975-03-04", "1975-04-03", 2.0),
-        ("1975-03-14", "1975-03", 2.0),
-        ("1975-03-14", "1975-03-20", 2.0),
-        ("1975-03-14", "1975", 1.5),
-        ("1975-03-14", "1975-08-01", 1.5),
-        ("1975-03-14", "1976-03-14", 0.7),
-        ("1975-03-14", "1973", 0.0),
-        ("1975-03-14", "1970", -1.5),
-        ("1975-03-14", "1985", -3.0),
-        ("1975-03-14", "1990", -4.5),
-        ("1975-00-00", "1975", 1.5),
-        ("1975/03/00", "1975-03", 2.0),
+        ("1975-03-14", "1975-03-14", 5.0),
+        ("1975-03-04", "1975-04-03", 4.0),
+        ("1975-03-14", "1975-03", 3.5),
+        ("1975-03-14", "1975-03-20", 2.5),
+        ("1975-03-14", "1975", 2.5),
+        ("1975-03-14", "1975-08-01", 0.7),
+        ("1975-03-14", "1976-03-14", 0.3),
+        ("1975-03-14", "1973", -1.0),
+        ("1975-03-14", "1970", -2.5),
+        ("1975-03-14", "1985", -3.5),
+        ("1975-03-14", "1990", -5.0),
+        ("1975-00-00", "1975", 2.5),
+        ("1975/03/00", "1975-03", 3.5),
         ("", "1975", 0.0),
         ("unknown", "1975", 0.0),
     ],
@@ -374,17 +374,8 @@ def test_better_than_a_plain_ratio_on_the_development_pairs(pairs):
     ours = halves(lambda query, candidate: score_names(query, candidate).score)
     plain = halves(lambda query, candidate: WRatio(" ".join(fold(query)), " ".join(fold(candidate))))
     print(f"AUC {ours:.3f}, WRatio on the same folded names {plain:.3f}")
-    assert ours > 0.76
+    assert ours > 0.85
     assert ours > plain + 0.04
-
-
-def test_at_most_one_in_a_thousand_unrelated_pairs_matches(pairs):
-    rng = random.Random(3)
-    queries, candidates = [fold(pair["query"]) for pair in pairs], [fold(pair["candidate"]) for pair in pairs]
-    trials = 30_000
-    matched = sum(align(rng.choice(queries), rng.choice(candidates))[0] >= MATCH_FROM for _ in range(trials))
-    print(f"{matched} of {trials} unrelated pairs match")
-    assert matched <= trials / 1000
 
 
 def test_disguises_are_graded_and_innocents_are_not():

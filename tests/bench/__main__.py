@@ -17,7 +17,7 @@ from rich.progress import Progress
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import headquarters, hq_ingest, indexing, journey, line, parts, portal
+from tests.bench import headquarters, hq_ingest, indexing, journey, line, parts, portal, referrals
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
@@ -31,6 +31,7 @@ def measure(
     alerts: int,
     occupancies: int,
     indexed: int,
+    innocents: int,
     step: Callable[[str], None],
 ) -> Iterator[Figure]:
     """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
@@ -42,6 +43,7 @@ def measure(
         ("a portal's alarm on its way to the page", lambda place: portal.figures(place, crossings)),
         ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
         (f"an index of {indexed} persons, some minutes", lambda place: indexing.figures(place, indexed)),
+        ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
     for what, figures in once:
@@ -68,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--alerts", type=int, default=line.ALERTS, help="Alerts of a backlog.")
     options.add_argument("--occupancies", type=int, default=radiation.OCCUPANCIES, help="Quiet ones, simulated.")
     options.add_argument("--indexed", type=int, default=indexing.PERSONS, help="Persons in the index measured alone.")
+    options.add_argument("--innocents", type=int, default=referrals.INNOCENTS, help="Travellers who are on no list.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     console = bench.standard_error()
@@ -78,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        for row in measure(sizes, chosen.crossings, chosen.alerts, chosen.occupancies, chosen.indexed, step):
+        sized = chosen.crossings, chosen.alerts, chosen.occupancies, chosen.indexed, chosen.innocents
+        for row in measure(sizes, *sized, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))

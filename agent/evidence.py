@@ -1,0 +1,109 @@
+"""What the other fields say for or against two persons being one: birth date, sex, nationality, country of birth. Pure.
+
+Points are natural logarithms of how much oftener something is seen where they are one than where they are two, drawn
+towards 0, since lists err more than what they were counted on: the same day is worth 9.6 among invented persons of
+whom one in six bears a wrong date, and counts 5. A date is evidence and never a gate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from failsafe.agent import countries
+from failsafe.agent.alignment import reason_of
+from failsafe.sync.records import MatchReason, Notice
+
+_SAME_DAY: Final = 5.0
+_EXCHANGED: Final = 4.0
+_MONTH_IN_FULL: Final = 3.5  # as much as the one that says less can say
+_YEAR_IN_FULL: Final = 2.5
+_SAME_MONTH: Final = 2.5  # but another day
+_SAME_YEAR: Final = 0.7  # but another month
+_ONE_YEAR, _TWO_YEARS, _FIVE_YEARS, _TEN_YEARS, _GENERATION = 0.3, -1.0, -2.5, -3.5, -5.0
+_SEX, _OTHER_SEX = 0.2, -2.0
+# People change it and lists omit some: little for, less against.
+_NATIONALITY, _BORN_THERE, _OTHER_NATIONALITY = 0.7, 0.2, -0.5
+
+
+def compare_births(query: str, candidate: str) -> tuple[float, str]:
+    """Points for two partial ISO dates, with the reason: +5 for the same day down to -5 for another generation."""
+    asked, held = _parts(query), _parts(candidate)
+    if not asked or not held:
+        return 0.0, "no date to compare"
+    gap = abs(asked[0] - held[0])
+    if gap == 0:
+        return _within_year(asked, held)
+    if gap == 1:
+        return _ONE_YEAR, "one year apart"
+    if gap == 2:
+        return _TWO_YEARS, "two years apart"
+    return _FIVE_YEARS if gap <= 5 else _TEN_YEARS if gap <= 10 else _GENERATION, f"{gap} years apart"
+
+
+def _within_year(asked: tuple[int, ...], held: tuple[int, ...]) -> tuple[float, str]:
+    known = min(len(asked), len(held))
+    if known == 3:
+        if asked == held:
+            return _SAME_DAY, "the same day"
+        if asked[1:] == (held[2], held[1]):
+            return _EXCHANGED, "day and month exchanged"
+    if known > 1 and asked[1] == held[1]:
+        return _MONTH_IN_FULL if known == 2 else _SAME_MONTH, "the same month"
+    return _YEAR_IN_FULL if known == 1 else _SAME_YEAR, "the same year"
+
+
+def _parts(date: str) -> tuple[int, ...]:
+    """Year, month, day as far as they are known; a month or day of 00 is not known."""
+    parts = []
+    for text in re.split(r"[-/]", date.strip())[:3]:
+        if not text.isdecimal() or int(text) == 0:
+            break
+        parts.append(int(text))
+    return tuple(parts)
+
+
+def birth_reason(asked: str | None, births: Iterable[str]) -> MatchReason | None:
+    """The notice's date that speaks most for it; None where one of the two sides has none."""
+    if not asked or not _parts(asked):
+        return None
+    ways = [(*compare_births(asked, birth), birth) for birth in births if _parts(birth)]
+    if not ways:
+        return None
+    points, why, birth = max(ways)
+    return reason_of("birth_date", asked, birth, why, points)
+
+
+def sex_points(asked: str | None, held: str) -> float | None:
+    """Points of the two sexes; None where one of them says nothing."""
+    if asked not in ("M", "F") or held not in ("M", "F"):
+        return None
+    return _SEX if asked == held else _OTHER_SEX
+
+
+def field_reasons(sex: str | None, nationality: str | None, notice: Notice) -> Iterator[MatchReason]:
+    """What sex and nationality say, each where both sides have it.
+
+    Args:
+        sex, nationality: as the traveller's document prints them.
+        notice: the candidate. Someone of another nationality may be of the country in which the notice's subject was
+            born.
+    """
+    points = sex_points(sex, notice.sex)
+    if points is not None:
+        yield reason_of("sex", sex or "", notice.sex, "the same" if points > 0 else "differs", points)
+    mine, theirs = countries.alpha_2(nationality), _known(notice.nationalities)
+    born = countries.alpha_2(notice.birth_country)
+    if not mine or not (theirs or born):
+        return
+    if mine in theirs:
+        yield reason_of("nationality", mine, " ".join(theirs), "the same", _NATIONALITY)
+    elif mine == born:
+        yield reason_of("nationality", mine, born, "the notice's country of birth", _BORN_THERE)
+    elif theirs:
+        yield reason_of("nationality", mine, " ".join(theirs), "not among the notice's", _OTHER_NATIONALITY)
+
+
+def _known(nationalities: Sequence[str]) -> list[str]:
+    return [code for code in map(countries.alpha_2, nationalities) if code]

@@ -1,0 +1,159 @@
+"""How likely two names are one person's: their measures, weighed by boosted trees. Pure.
+
+`make calibrate` grew the trees on public pairs of names and on pairs of strangers (tests/grow.py). **They are
+monotone**: where two names grow more alike in any measure, the score never falls. Trees without that bond are better
+on the pairs they were grown on, and call most strangers alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from failsafe.agent import cognates
+from failsafe.agent.alignment import Pair, align, name_reasons, plain_weight
+from failsafe.agent.measures import MEASURES, Tokens, hear, measures
+from failsafe.agent.names import folds
+from failsafe.sync.records import MatchReason
+
+MATCH_FROM: Final = 0.5  # at most one in a thousand random pairs of one script reaches it
+_NO_MATCH: Final = 0.49
+_BY_TABLE: Final = 0.97  # of a name that meets only as a table prints it: unpointed Hebrew makes many alike
+# Which way of folding two names is the right one is told by these measures together.
+_TELLING: Final = ("aligned", "gained", "run of letters", "run of sounds")
+_PLACES: Final = {name: place for place, (name, _) in enumerate(MEASURES)}
+_TELLING_PLACES: Final = tuple(_PLACES[name] for name in _TELLING)
+
+
+@dataclass(frozen=True, slots=True)
+class NameScore:
+    """How alike two names are: 0 to 1, whether that counts as a match, and why."""
+
+    score: float
+    match: bool
+    reasons: tuple[MatchReason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Two names in the folded forms in which they are most alike, with their measures."""
+
+    query: Tokens
+    candidate: Tokens
+    measures: list[float]
+
+
+def score_names(query: str, candidate: str) -> NameScore:
+    """How alike two names are, in any script and order.
+
+    A name that folds to nothing is like no other, not even itself. A name of another script than Latin is compared in
+    every way documents may print it.
+    """
+    way = lay(query, candidate)
+    if way is None:
+        alone = (*folds(query), ())[0], (*folds(candidate), ())[0]
+        return NameScore(0.0, match=False, reasons=tuple(name_reasons(*alone, [], plain_weight)))
+    pairs = align(way.query, way.candidate)[1]
+    score = 1.0 if _the_same(way) else odds_to_score(float(grown().weigh([way.measures])[0]))
+    if _one_common_word(way, pairs):
+        score = min(score, _NO_MATCH)
+    reasons = tuple(name_reasons(way.query, way.candidate, pairs, plain_weight))
+    return NameScore(score, score >= MATCH_FROM, reasons)
+
+
+def _the_same(way: Laid) -> bool:
+    """The same tokens in any order, and nothing that says otherwise."""
+    told = way.measures[_PLACES["own letters"]] >= 1.0 and way.measures[_PLACES["conflict"]] <= 0.0
+    return told and sorted(way.query) == sorted(way.candidate)
+
+
+def _one_common_word(way: Laid, pairs: Sequence[Pair]) -> bool:
+    """All that met is one name that many bear, and one of the two says more."""
+    if len(pairs) != 1 or len(way.query) == len(way.candidate) == 1:
+        return False
+    return all(cognates.groups(way.query[place]) for place in pairs[0].query)
+
+
+def odds_to_score(odds: float) -> float:
+    """The score of a logarithm of odds: 0.5 where strangers begin to be rare."""
+    return 1.0 / (1.0 + math.exp(-odds))
+
+
+def lay(query: str, candidate: str) -> Laid | None:
+    """The two names as they are most alike; None if one of them folds to nothing."""
+    heard = hear(query, candidate)
+    best: tuple[float, Laid] | None = None
+    for i, asked in enumerate(folds(query)):
+        for j, held in enumerate(folds(candidate)):
+            found = measures(asked, held, heard, by_table=bool(i or j))
+            alike = sum(found[place] for place in _TELLING_PLACES) * (_BY_TABLE if i or j else 1.0)
+            if best is None or alike > best[0]:
+                best = alike, Laid(asked, held, found)
+    return None if best is None else best[1]
+
+
+# --- trees -----------------------------------------------------------------------------------------------------
+
+
+class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Grown trees, each as equally long rows: the node's measure, threshold, its left and right node, its value.
+
+    At a node with measure -1 the walk ends. `zero` is what is taken from the sum, so that it is 0 where one pair of
+    strangers in two thousand stands.
+    """
+
+    measures: tuple[str, ...]
+    zero: float
+    measure: tuple[tuple[int, ...], ...]
+    threshold: tuple[tuple[float, ...], ...]
+    left: tuple[tuple[int, ...], ...]
+    right: tuple[tuple[int, ...], ...]
+    value: tuple[tuple[float, ...], ...]
+
+
+class Forest:
+    """Trees made ready to weigh many pairs at a time."""
+
+    def __init__(self, trees: Trees) -> None:
+        nodes = max(map(len, trees.measure))
+        self._zero = trees.zero
+        self._measure = _padded(trees.measure, nodes, -1).astype(np.int16)
+        self._threshold = _padded(trees.threshold, nodes)
+        self._left = _padded(trees.left, nodes).astype(np.int16)
+        self._right = _padded(trees.right, nodes).astype(np.int16)
+        self._value = _padded(trees.value, nodes)
+        self._every = np.arange(len(trees.measure))
+
+    def weigh(self, rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+        """The logarithm of the odds of each row of measures, 0 where strangers begin to be rare."""
+        table = np.asarray(rows, np.float64)
+        node = np.zeros((len(table), len(self._every)), np.int16)
+        which = np.arange(len(table))[:, None]
+        while True:
+            measure = self._measure[self._every, node]
+            if (measure < 0).all():
+                return np.asarray(self._value[self._every, node].sum(1) - self._zero)
+            goes_left = table[which, measure] <= self._threshold[self._every, node]
+            after = np.where(goes_left, self._left[self._every, node], self._right[self._every, node])
+            node = np.where(measure < 0, node, after)
+
+
+def _padded(rows: Sequence[Sequence[float]], length: int, filler: float = 0.0) -> NDArray[np.float64]:
+    table = np.full((len(rows), length), filler)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table
+
+
+@lru_cache(maxsize=1)
+def grown() -> Forest:
+    """The trees that come with the house."""
+    return Forest(msgspec.json.decode((files("failsafe.agent") / "likeness.json").read_bytes(), type=Trees))
