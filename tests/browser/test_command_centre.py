@@ -154,3 +154,14 @@ def test_what_the_detector_counted_is_saved_as_a_file(page: Page, centre: Lane) 
     told = read(Path(saving.value.path()).read_bytes())
     assert set(told.alarms) == {"Gamma"} and any(one.occupied for one in told.measurements)
     assert violations(page) == []
+
+
+def test_what_changed_at_a_booth_opens_under_its_name(page: Page) -> None:
+    """As the booth itself wrote it when it started: its notices, its detector and how its lane is watched."""
+    page.locator("#booths button.opens").first.click()
+    changes = page.get_by_role("table", name="Changes")
+    for words in ("Settings of lane", "Notices held", "Clock"):
+        expect(changes).to_contain_text(words)
+    expect(page.locator("#detail .standing")).to_be_visible()
+    assert violations(page) == []
+    assert sight.crowded(page) == []
