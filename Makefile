@@ -42,9 +42,10 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
-# Thresholds of the booth's own radiation tests and of candidates, by simulation: some 25 minutes.
+# Thresholds of the booth's own radiation tests, trees that weigh names, thresholds of candidates: some 25 minutes.
 calibrate: setup
 	$(BIN)/python -m tests.calibrate
+	$(BIN)/python -m tests.grow
 	$(BIN)/python -m tests.grades
 
 # What the README shows, from a running booth and headquarters.
