@@ -1,8 +1,8 @@
 """What the other fields say for or against two persons being one: birth date, sex, nationality, country of birth. Pure.
 
-Points are natural logarithms of how much oftener something is seen where they are one than where they are two, drawn
-towards 0, since lists err more than what they were counted on: the same day is worth 9.6 among invented persons of
-whom one in six bears a wrong date, and counts 5. A date is evidence and never a gate.
+Points are of the size of natural logarithms of how much oftener something is seen where they are one than where they
+are two, drawn towards 0 by judgement: lists err more than invented persons do. Where one in six bears a wrong date the
+same day would be worth some 9, and counts 5. A date is evidence and never a gate.
 """
 
 from __future__ import annotations
