@@ -26,8 +26,8 @@ from failsafe.agent import lanes
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.passage import Passage, advice
 from failsafe.agent.radiation import STRIP_S, LaneMonitor
-from failsafe.agent.status import plain
 from failsafe.agent.tables import LaneTable
+from failsafe.agent.terminal import MARKS, plain
 from failsafe.agent.watching import told
 from failsafe.drivers.driver import Driver, LineSettings
 from failsafe.drivers.line import LineState, SerialLine
@@ -42,12 +42,6 @@ _LAST_PASSAGES: Final = 5
 _AGAIN_S: Final = 0.25
 _ROWS: Final = 4
 _EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
-_MARKS: Final = {
-    "CLEAR": ("●", "*", "bold blue"),
-    "CHECK": ("▲", "!", "bold yellow"),
-    "CANNOT CLEAR": ("□", "o", "bold"),
-    "NONE": (" ", " ", ""),
-}
 # Who tells passages of its own accord; all others are taken for instruments on a desk where no lane is configured.
 _PORTALS: Final = ("tsa", "n42")
 
@@ -213,7 +207,7 @@ def _head(seen: Answer, spoken: Spoken, console: Console) -> Iterator[Text]:
     if line is not None and line["state"] != "OK":
         state = line["state"]
     mark, word = DETECTORS.get(state, ("CHECK", state))
-    sign, stand_in, style = _MARKS[mark]
+    sign, stand_in, style = MARKS[mark]
     shown = sign if console.encoding.lower().startswith("utf") else stand_in
     told = "" if word.upper() == state else f" ({state})"
     yield Text.assemble((shown, style), " ", (f"{word}{told}", style), "  ", (plain(seen["detector"]), "bold"))

@@ -29,6 +29,7 @@ from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.keys import KeysRefused
 from failsafe.agent.tables import Configuration, DeviceTable
+from failsafe.agent.terminal import plain
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DeviceHealth, Malformed, Reading
@@ -80,15 +81,15 @@ def show(lines: list[Line], console: Console) -> None:
     """A table on a terminal, plain lines elsewhere."""
     if not console.is_terminal:
         for line in lines:
-            click.echo(status.plain(f"{line.word}: {line.name}: {line.told} {line.advice}".rstrip()))
+            click.echo(plain(f"{line.word}: {line.name}: {line.told} {line.advice}".rstrip()))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(max_width=max(12, console.width // 4))
     table.add_column(overflow="fold")
     for line in lines:
-        told = status.plain(f"{line.told} {line.advice}".strip())
-        table.add_row(Text(line.word, _STYLES[line.word]), Text(status.plain(line.name)), Text(told))
+        told = plain(f"{line.told} {line.advice}".strip())
+        table.add_row(Text(line.word, _STYLES[line.word]), Text(plain(line.name)), Text(told))
     console.print(table)
 
 

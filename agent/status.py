@@ -7,7 +7,6 @@ what`, for grep and for a telephone.
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,16 +23,9 @@ from failsafe.agent import bulletin
 from failsafe.agent.control import CoreUnreachable
 from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
 from failsafe.agent.page.words import LINK, MIRROR
+from failsafe.agent.terminal import MARKS, fitting, plain
 from failsafe.screens.words import DETECTORS
 
-# The word of a verdict whose mark stands beside a fact, as on the page: sign, its ASCII stand-in, colour.
-_MARKS: Final = {
-    "STOP": ("■", "#", "bold red"),
-    "CHECK": ("▲", "!", "bold yellow"),
-    "CLEAR": ("●", "*", "bold blue"),
-    "CANNOT CLEAR": ("□", "o", "bold"),
-    "NONE": (" ", " ", ""),
-}
 _READY: Final = {"READY": "CLEAR", "ATTENTION": "CHECK", "CANNOT CLEAR": "CANNOT CLEAR"}
 _ROLES: Final = {"document": "reader", "radiation": "portal"}
 
@@ -155,10 +147,10 @@ def draw(this: Report, console: Console) -> Group:
     signs = console.encoding.lower().startswith("utf")
 
     def written(text: str, style: str = "") -> Text:
-        return Text(_fitting(plain(text), console.encoding), style)
+        return Text(fitting(plain(text), console.encoding), style)
 
     def sign(mark: str) -> Text:
-        shape, stand_in, style = _MARKS[mark]
+        shape, stand_in, style = MARKS[mark]
         return Text(shape if signs else stand_in, style)
 
     table = Table.grid(padding=(0, 1))
@@ -168,7 +160,7 @@ def draw(this: Report, console: Console) -> Group:
     for fact in this.facts:
         table.add_row(sign(fact.mark), written(fact.name), written(fact.told))
     mark = _READY.get(this.word, "CHECK")
-    top = Text.assemble(sign(mark), " ", written(this.word, _MARKS[mark][2]), "  ", written(" ".join(this.why)))
+    top = Text.assemble(sign(mark), " ", written(this.word, MARKS[mark][2]), "  ", written(" ".join(this.why)))
     return Group(written(this.title, "dim"), top, table)
 
 
@@ -186,7 +178,7 @@ def show(told: Mapping[str, Any], console: Console) -> None:
         console.print(draw(this, console))
         return
     for line in lines(this):
-        click.echo(_fitting(line, console.encoding))
+        click.echo(fitting(line, console.encoding))
 
 
 def watch(ask: Callable[[], Mapping[str, Any]], console: Console) -> None:
@@ -200,18 +192,3 @@ def watch(ask: Callable[[], Mapping[str, Any]], console: Console) -> None:
 def is_hindered(told: Mapping[str, Any]) -> bool:
     """Whether there is a lane in which nobody can be cleared, or the core does not say."""
     return report(told).word == "CANNOT CLEAR"
-
-
-def plain(text: str) -> str:
-    """A text without what could steer a terminal: some of these come from the link, for which nobody has signed."""
-    return "".join(" " if _steers(one) else one for one in text)
-
-
-def _fitting(text: str, encoding: str) -> str:
-    """A text in a terminal's characters: a name in another script is better told in part than not at all."""
-    return text.encode(encoding, "replace").decode(encoding)
-
-
-def _steers(character: str) -> bool:
-    turns = unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-    return turns or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

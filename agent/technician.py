@@ -15,15 +15,14 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
 
-from failsafe.agent import config, live, watching
+from failsafe.agent import config, watching
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
-from failsafe.agent.radiation import LaneMonitor
 from failsafe.agent.tables import LaneTable, PortalTable
 from failsafe.drivers import driver as drivers
 from failsafe.drivers import simulator, transcript
@@ -31,6 +30,11 @@ from failsafe.drivers.driver import Driver, LineSettings
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.recording import Recorder
 from failsafe.drivers.transcript import TranscriptRefused
+
+# What follows a detector counts with numpy; the link and the commands that draw nothing start without it.
+if TYPE_CHECKING:
+    from failsafe.agent.live import Look
+    from failsafe.agent.radiation import LaneMonitor
 
 _GLANCE_S: Final = 0.1
 _Went = queue.Queue[tuple[bytes, bool, float]]  # bytes, whether from the device, when
@@ -62,6 +66,8 @@ class _Device:
 
     def monitor(self) -> LaneMonitor:
         """As the booth would have it."""
+        from failsafe.agent import live
+
         return live.monitor_of(self.name or self.port, self.driver, self.lane, self.nsigma)
 
 
@@ -116,6 +122,8 @@ def watch(
     found = _device(device, path, driver, baud)
     console = Console()
     if found.driver.role == "radiation" and console.is_terminal and not as_json and count is None:
+        from failsafe.agent import live
+
         with _looked_at(found) as look:
             live.show(look, console)
         return
@@ -129,8 +137,10 @@ def watch(
 
 
 @contextmanager
-def _looked_at(found: _Device) -> Iterator[live.Look]:
+def _looked_at(found: _Device) -> Iterator[Look]:
     """The same of a detector, for the picture on a terminal."""
+    from failsafe.agent import live
+
     with ExitStack() as stack:
         if found.name is not None and found.socket is not None:
             try:

@@ -105,7 +105,7 @@ DESK_FIGURES = {
 RADIATION_FIGURES = {
     *(
         f"false_alarms_{lane}{bound}"
-        for lane in ("gamma_open_lane", "gamma_vehicle_lane", "neutron")
+        for lane in ("gamma_open_lane", "gamma_vehicle_lane", "neutron", "desk_tube", "desk_counts", "desk_dose")
         for bound in ("", "_upper95")
     ),
     "found_gamma_250cps",
@@ -114,6 +114,7 @@ RADIATION_FIGURES = {
     "found_vehicle_1000cps_skewed",
     "found_vehicle_1000cps_even",
     "found_vehicle_1000cps_one_panel",
+    *(f"found_desk_{device}" for device in ("tube", "counts", "dose")),
     *(f"portal_{what}_p{share}" for what in ("alarm", "end") for share in (50, 99)),
     "replay_of_a_day_cpu",
     "replay_of_a_day_a_line",
@@ -528,8 +529,9 @@ def test_the_targets_name_figures_that_are_measured():
     sized = {tuple(name.split("@")) for name in [*TARGETS, *RATE_TARGETS] if "@" in name}
     of_the_index = {(name, size) for name, size in sized if name in INDEX_FIGURES}
     assert {size for _, size in of_the_index} == {str(indexing.PERSONS)}
-    assert {name for name, _ in sized - of_the_index} <= BOOTH_FIGURES
-    assert {size for _, size in sized - of_the_index} == {str(bench.SIZES[-1])}
+    of_the_grades = {(name, size) for name, size in sized if f"{name}@{size}" in REFERRAL_FIGURES}
+    assert {name for name, _ in sized - of_the_index - of_the_grades} <= BOOTH_FIGURES
+    assert {size for _, size in sized - of_the_index - of_the_grades} == {str(bench.SIZES[-1])}
     assert {name for name in TARGETS.keys() | RATE_TARGETS.keys() if "@" not in name} <= FIGURES_WITHOUT_SIZE
     assert not TARGETS.keys() & RATE_TARGETS.keys()
 

@@ -45,9 +45,9 @@ class Device:
 
 
 DEVICES = (
-    Device("counts_of_a_tube_0.35cps", 0.35),
-    Device("counts_30cps", 30.0),
-    Device("smoothed_dose_30cps", 30.0, smooths_s=3.0),
+    Device("tube", 0.35),
+    Device("counts", 30.0),
+    Device("dose", 30.0, smooths_s=3.0),
 )
 
 
