@@ -229,7 +229,7 @@ def svg(*panels: str) -> str:
         f'<g transform="translate({60 + 440 * place} 40)">{panel}</g>\n' for place, panel in enumerate(panels)
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {440 * len(panels)} 270" font-family="sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {440 * len(panels)} 300" font-family="sans-serif" '
         'font-size="11" fill="#1c2227">\n<title>Points of innocents and of disguised persons, and referrals against '
         f'recall</title>\n<rect width="100%" height="100%" fill="#fff"/>\n{drawn}</svg>\n'
     )
@@ -243,9 +243,10 @@ def _distributions(shown: Sequence[_Shown], marks: Sequence[tuple[str, float]]) 
         lines.append(_line(0, at, _WIDTH, at, "#c9ced3") + _text(-6, at + 4, f"1e-{power}" if power else "1", "end"))
     for points in range(int(_LEAST), int(_MOST) + 1, 3):
         lines.append(_text(_across(points), _HEIGHT + 16, f"{points}", "middle"))
-    for name, points in marks:
+    for place, (name, points) in enumerate(marks):
         at = _across(points)
-        lines.append(_line(at, 0, at, _HEIGHT, "#1c2227", ' stroke-dasharray="3 3"') + _text(at + 3, 10, name, "start"))
+        beside = _text(at + 4, 14, name, "start") if place else _text(at - 4, 14, name, "end")
+        lines.append(_line(at, 0, at, _HEIGHT, "#1c2227", ' stroke-dasharray="3 3"') + beside)
     for place, (name, values, colour) in enumerate(shown):
         grid = [_LEAST + (_MOST - _LEAST) * step / 120 for step in range(121)]
         of = len(values)
@@ -257,7 +258,7 @@ def _distributions(shown: Sequence[_Shown], marks: Sequence[tuple[str, float]]) 
 
 def _frontiers(shown: Sequence[tuple[str, Sequence[float], Sequence[float], str]]) -> str:
     """Of 100,000 innocents so many referred, against the part of disguised persons found."""
-    lines = [_title("Innocents referred of 100,000, over the part of disguised persons found")]
+    lines = [_title("Innocents referred of 100,000, over disguised persons found")]
     for part in (0.9, 0.92, 0.94, 0.96, 0.98, 1.0):
         lines.append(_text(_recall(part), _HEIGHT + 16, f"{part:g}", "middle"))
     for referred in (10, 30, 80, 200, 500, 1000):
@@ -309,8 +310,8 @@ def _curve(points: Sequence[tuple[float, float]], colour: str) -> str:
 
 
 def _key(place: int, name: str, colour: str) -> str:
-    x = 130 * place
-    return _line(x, _HEIGHT + 34, x + 14, _HEIGHT + 34, colour) + _text(x + 18, _HEIGHT + 38, name, "start")
+    y = _HEIGHT + 34 + 15 * place
+    return _line(0, y, 14, y, colour) + _text(18, y + 4, name, "start")
 
 
 if __name__ == "__main__":
