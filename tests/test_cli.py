@@ -445,7 +445,9 @@ def test_watching_on_a_terminal_until_it_is_interrupted(configured, tmp_path):
     command = [Path(sys.executable).parent / "failsafe", "status", "--watch", "--config", str(configured)]
     with Door(tmp_path / "core.sock") as door, os.fdopen(ours, "rb", buffering=0) as screen:
         door.core.status = partial(told, CONDITIONS["alerts wait"])
-        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+        # A job in the background has its shell ignore interrupts, and hands that down.
+        heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, preexec_fn=heeds)
         os.close(theirs)
         shown = b""
         while shown.count(b"1,200 waiting") < 2:
