@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Final, Literal
 import structlog
 
 from failsafe.drivers.relayed import AWAY, HELD, READY
-from failsafe.sync.service import Service
+from failsafe.sync.service import Service, until_signalled
 
 _CONNECT_S: Final = 5.0
 FIRST_RETRY_S: Final = 0.2
@@ -91,17 +90,9 @@ async def _run(settings: Settings) -> None:
     relay = Relay(settings)
     service = Service()
     door = await relay.open()
-    working = asyncio.create_task(relay.work())
-    kept = asyncio.create_task(_keep(relay, service))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.cancel)
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        await until_signalled(service, relay.work(), _keep(relay, service))
     finally:
-        service.stopping()
-        kept.cancel()
         door.close()
         settings.socket.unlink(missing_ok=True)
 

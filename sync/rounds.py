@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -26,7 +25,7 @@ from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_c
 from failsafe.sync.outbox import Backoff
 from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome
 from failsafe.sync.refresh import Refresher
-from failsafe.sync.service import Service
+from failsafe.sync.service import Service, until_signalled
 from failsafe.sync.spool import Spool
 
 _WANT_LIMIT: Final = 64 * 1024
@@ -52,17 +51,7 @@ def run(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     link = Link(settings)
     service = Service()
-    working = asyncio.create_task(link.work())
-    kept = asyncio.create_task(_keep(link, service))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.cancel)
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-    finally:
-        service.stopping()
-        kept.cancel()
+    await until_signalled(service, link.work(), _keep(link, service))
 
 
 async def _keep(link: Link, service: Service) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -176,3 +177,18 @@ def _one_line(text: str) -> str:
 
 def _monotonic() -> float:
     return time.monotonic()  # noqa: TID251 - the watchdog's pace is an edge
+
+
+async def until_signalled(service: Service, work: Coroutine[Any, Any, None], keep: Coroutine[Any, Any, None]) -> None:
+    """Work until SIGTERM or SIGINT cancels it, kept alive beside, and tell systemd that it ends."""
+    working = asyncio.create_task(work)
+    kept = asyncio.create_task(keep)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        service.stopping()
+        kept.cancel()
