@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from failsafe.hq.desk import Desk
+    from tests import publishing, sending
 
 # A busy machine is no fault of the code: nothing here asserts a time.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -50,3 +55,30 @@ def own_mounts() -> list[str]:
     ):
         missing_part("needs `unshare --mount --map-root-user` (util-linux, and user namespaces allowed)")
     return command
+
+
+# --- a headquarters, its desk and one booth that sends to it --------------------------------------------------------
+# What makes them is loaded only where they are asked for: most tests need no headquarters.
+
+
+@pytest.fixture
+def hq(tmp_path: Path) -> publishing.Desk:
+    from tests import publishing
+
+    return publishing.Desk(tmp_path / "hq")
+
+
+@pytest.fixture
+def booth(hq: publishing.Desk, tmp_path: Path) -> sending.Booth:
+    from tests import sending
+
+    return sending.Booth(hq, tmp_path)
+
+
+@pytest.fixture
+def desk(hq: publishing.Desk) -> Iterator[Desk]:
+    from tests import sending
+
+    made = sending.open_desk(hq)
+    yield made
+    made.close()

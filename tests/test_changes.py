@@ -16,27 +16,9 @@ from failsafe.hq.cli import main
 from failsafe.hq.desk_tables import CHANGES
 from failsafe.sync.records import ENTRY_ID
 from tests.ccc_page import Served, refusal, serving
-from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
 STARTING = (("mirror", "unknown", "FRESH"), ("clock", "unknown", "OK"), ("portal-1", "unknown", "OK"))
-
-
-@pytest.fixture
-def hq(tmp_path):
-    return Headquarters(tmp_path / "hq")
-
-
-@pytest.fixture
-def booth(hq, tmp_path):
-    return Booth(hq, tmp_path)
-
-
-@pytest.fixture
-def desk(hq):
-    made = open_desk(hq)
-    yield made
-    made.close()
 
 
 def send(desk, booth, *changes):

@@ -29,23 +29,6 @@ from tests.sending import AT, Booth, open_desk
 LATER = AT + dt.timedelta(hours=1)
 
 
-@pytest.fixture
-def hq(tmp_path):
-    return Headquarters(tmp_path / "hq")
-
-
-@pytest.fixture
-def booth(hq, tmp_path):
-    return Booth(hq, tmp_path)
-
-
-@pytest.fixture
-def desk(hq):
-    made = open_desk(hq)
-    yield made
-    made.close()
-
-
 def count(hq, table):
     connection = sqlite3.connect(hq.home / "desk.sqlite")
     with connection:

@@ -5,34 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 
-import pytest
 from sqlalchemy import delete, func, select
 
 from failsafe.hq.desk_tables import ENTRIES, FINDINGS
 from failsafe.hq.outbox import OUTBOX
 from failsafe.sync import envelope
 from failsafe.sync.records import FINDING_ALERTS, PersonAsRead
-from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
 LATER = AT + dt.timedelta(hours=1)
-
-
-@pytest.fixture
-def hq(tmp_path):
-    return Headquarters(tmp_path / "hq")
-
-
-@pytest.fixture
-def booth(hq, tmp_path):
-    return Booth(hq, tmp_path)
-
-
-@pytest.fixture
-def desk(hq):
-    made = open_desk(hq)
-    yield made
-    made.close()
 
 
 def found(desk, alert, search=""):

@@ -17,28 +17,10 @@ from failsafe.hq.desk_tables import ENTRIES, MEASUREMENTS
 from failsafe.hq.outbox import OUTBOX
 from failsafe.hq.telling import Correspondence
 from failsafe.sync.records import FINDING_ALERTS, Measurement
-from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
 LATER = AT + dt.timedelta(minutes=1)
 DOCUMENT = b'<RadInstrumentData xmlns="http://physics.nist.gov/N42/2011/N42"/>'
-
-
-@pytest.fixture
-def hq(tmp_path):
-    return Headquarters(tmp_path / "hq")
-
-
-@pytest.fixture
-def booth(hq, tmp_path):
-    return Booth(hq, tmp_path)
-
-
-@pytest.fixture
-def desk(hq):
-    made = open_desk(hq)
-    yield made
-    made.close()
 
 
 def under(desk, alert):
