@@ -12,7 +12,7 @@ import { listen, second } from "./wire.js";
 import { ACTIONS, RADIATION, VERDICTS } from "./words.js";
 
 const LEAVING_MS = 6000;
-let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0, leaving = -Infinity, lost = null;
+let view = null, lane = new URLSearchParams(location.search).get("lane"), held = null, next = null, asked = 0, wish = false, leaving = -Infinity, lost = null;
 // The radiation alarm sounds here too; the verdicts' tones are the first line's.
 const signal = signals(() => sounds());
 function sounds() {
@@ -66,11 +66,15 @@ function take(fresh, wanted) {
   $("moved").hidden = !next;
   draw(held);
 }
+// An order to show the lane now holds until it is answered: news of the booth may overtake the answer to it.
 async function load(wanted = false) {
+  wish ||= wanted;
   const turn = ++asked, answer = await second(lane);
   if (turn !== asked || !view) return;
+  const ordered = wish;
+  wish = false;
   put($("refused"), answer.ok ? warning() : `${tr(answer.error)} ${tr(answer.advice)}`);
-  try { if (answer.ok) take(answer.body, wanted); } catch (error) { lose(error); }
+  try { if (answer.ok) take(answer.body, ordered); } catch (error) { lose(error); }
 }
 // A text that was not sent is left only when that is asked for twice.
 const warned = () => performance.now() - leaving < LEAVING_MS;
@@ -109,6 +113,7 @@ const lose = listen((fresh) => {
 }, () => {
   lost = { at: new Date(), telephone: view?.header.telephone };
   view = next = null;
+  wish = false;
   report.leave(); // no window over "no connection", and nobody's document in it
   document.body.dataset.line = "lost";
   for (const id of ["band", "person", "found", "passages", "strip"]) put($(id), "");

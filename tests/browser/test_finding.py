@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from failsafe.agent.page.view import AlertView, FindingOrder, FindingRefused
 from failsafe.sync.records import FINDING_LENGTH, Finding
@@ -83,6 +83,27 @@ def test_a_finding_can_be_written_when_the_lane_has_gone_on(booth: Lane, page: P
     page.get_by_role("button", name="Show the lane now").click()
     expect(page.locator("#finding")).to_be_hidden()
     expect(page.locator("#no-finding")).to_contain_text("No alert was raised")
+
+
+def test_the_order_to_show_the_lane_now_is_not_lost_when_news_overtake_its_answer(booth: Lane, page: Page) -> None:
+    booth.clear()
+    expect(page.locator("#moved")).to_be_visible()
+    overtaken: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if overtaken:
+            route.continue_()
+        else:
+            overtaken.append(route)
+
+    page.route("**/second.json?*", hold_the_first)
+    with page.expect_request("**/second.json?*"):
+        page.get_by_role("button", name="Show the lane now").click()
+    with page.expect_response("**/second.json?*"):
+        booth.cannot_clear()
+    expect(page.locator("#moved")).to_be_hidden()
+    expect(page.locator("#band")).to_have_attribute("data-word", "CANNOT CLEAR")
+    overtaken[0].continue_()
 
 
 def test_a_text_outlives_a_lost_line_and_a_new_start_of_the_core(booth: Lane, page: Page, visitor: Visitor) -> None:
