@@ -216,6 +216,12 @@ def cross_validated(known: list[Lesson], others: list[Lesson], *, seeds: Sequenc
     return Measured(known, scores, strange_scores)
 
 
+def out_of_fold(shared: Path) -> Measured:
+    """Scores of each development pair, and of strangers, by trees that saw neither; what every table tells of."""
+    known = lessons(shared)
+    return cross_validated(known, strangers(known))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measure", action="store_true", help="measure only; write nothing")
