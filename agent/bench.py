@@ -258,7 +258,7 @@ class _Run:
     def _cross_meanwhile(self, reader: Pty, ear: Ear, crowd: Crowd) -> Iterator[Figure]:
         """A running core holds its old index while it builds the new one, and both ask for the same processor."""
         held = self.station.serials()
-        notices = [one for one in crowd.records if "notice_type" in one][:_DELTA]
+        notices = list(islice((one for one in crowd.records if "notice_type" in one), _DELTA))
         self.station.take_notices({**one, "summary": "Changed by headquarters."} for one in notices)
         self.station.carry()
         meanwhile = Timings()

@@ -17,6 +17,7 @@ from typing import Any, Final
 _FIRST_ID: Final = 7_000_001
 _YEARS: Final = range(2021, 2027)
 _RN_SHARE: Final = 0.02
+_RN_MOST: Final = 500  # the radiological/nuclear tier is small, however long the list
 _LISTED_SHARE: Final = 0.1
 _COLOURS: Final = {"RED": 60, "BLUE": 18, "YELLOW": 12, "GREEN": 8, "BLACK": 2}
 _MATERIALS: Final = ("Cs-137", "Co-60", "Ir-192", "Am-241", "Sr-90", "Ra-226", "HEU", "Pu-239")
@@ -162,14 +163,14 @@ def invent(number: int, seed: int = 1) -> Iterator[dict[str, Any]]:
     chance = random.Random(seed)
     stocks = [_names(script, 20 + number // 8, chance) for script in SCRIPTS]
     for index in range(number):
-        yield _notice(index, stocks[chance.randrange(len(stocks))], chance)
+        yield _notice(index, stocks[chance.randrange(len(stocks))], chance, min(_RN_SHARE, _RN_MOST / number))
     for index in range(round(number * _LISTED_SHARE)):
         yield _listed(index, chance)
 
 
-def _notice(index: int, names: _Names, chance: random.Random) -> dict[str, Any]:
+def _notice(index: int, names: _Names, chance: random.Random, rn_share: float) -> dict[str, Any]:
     entity_id = f"{chance.choice(_YEARS)}/{_FIRST_ID + index}"
-    is_rn = chance.random() < _RN_SHARE
+    is_rn = chance.random() < rn_share
     colour = "GREEN" if is_rn else chance.choices(tuple(_COLOURS), tuple(_COLOURS.values()))[0]
     surname, given = names.draw(chance)
     countries = chance.sample(names.script.countries, min(chance.choice((1, 1, 1, 2)), len(names.script.countries)))

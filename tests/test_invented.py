@@ -100,3 +100,8 @@ def test_the_traps_of_real_data_are_among_them(lines):
 def test_ids_and_listed_numbers_are_each_their_own(lines, reading):
     assert len({entry.notice.entity_id for entry in reading.notices}) == 1000
     assert len({document.number for document in reading.listed}) == 100
+
+
+def test_the_nuclear_tier_stays_small_however_long_the_list():
+    tier = sum("fse" in line for line in invent(40_000, seed=4))
+    assert 400 <= tier <= 600

@@ -6,6 +6,7 @@ product, it only starts them, in a folder that goes away afterwards.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from failsafe.agent.control import CoreUnreachable, Visitor
 BOOTH: Final = "ZZ-NORTHGATE-01"
 PATIENCE_S: Final = 15.0
 _LOOK_AGAIN_S: Final = 0.05
+_RECORDS_A_FILE: Final = 50_000
 
 
 class DemoFailed(Exception):
@@ -105,10 +107,16 @@ class House:
         self.take_notices(records)
 
     def take_notices(self, records: Iterable[Mapping[str, object]]) -> None:
-        """Have headquarters import more records; they reach the booth with the next `publish` and `carry`."""
+        """Have headquarters import more records; they reach the booth with the next `publish` and `carry`.
+
+        An import reads its file whole, so that very many come in several.
+        """
         file = self.folder / "records.jsonl"
-        file.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), encoding="utf-8")
-        self.hq("import", str(file))
+        lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+        while part := "".join(itertools.islice(lines, _RECORDS_A_FILE)):
+            file.write_text(part, encoding="utf-8")
+            self.hq("import", str(file))
+        file.unlink(missing_ok=True)
 
     def enrol(self) -> None:
         """Make the booth's keys, have headquarters enrol it, and bring the welcome back."""

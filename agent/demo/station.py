@@ -7,9 +7,9 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, cycle
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ Zone = tuple[str, ...]
 Told = dict[str, Any]  # a verdict as the control socket tells it
 
 _PATIENCE_S: Final = 10.0
-_INTAKE_PATIENCE_S: Final = 600.0
+_INTAKE_PATIENCE_S: Final = 3600.0  # of a million notices on a machine that has more to do
 _LAST_BYTE_AFTER_S: Final = 0.003  # the line has long taken the rest of the frame, as it has on a wire
 
 
@@ -35,11 +35,12 @@ class Crowd:
     """Invented persons: `records` for headquarters in the public shape, and the zones of those who come.
 
     Attributes:
+        records: may be read again and again, and be too many to stand in memory at once.
         sought: zones of subjects of notices, as other clerks may have written them.
         innocent: zones of everybody else.
     """
 
-    records: Sequence[Mapping[str, object]]
+    records: Iterable[Mapping[str, object]]
     sought: Sequence[Zone]
     innocent: Sequence[Zone]
 
@@ -55,15 +56,29 @@ def invented(house: House, persons: int, crossings: int) -> Crowd:
     """Headquarters' own invented notices, and travellers invented from other names of the same kind."""
     records = _invent(house, persons, seed=1)
     strangers = _invent(house, 2 * crossings, seed=2)  # some have no passport to show, see `_zone`
+    known = islice(records, min(2 * crossings, persons))
     return Crowd(
         records=records,
-        sought=[zone for number, one in enumerate(records[: 2 * crossings]) for zone in _zone(one, f"S{number}")],
+        sought=[zone for number, one in enumerate(known) for zone in _zone(one, f"S{number}")],
         innocent=[zone for number, one in enumerate(strangers) for zone in _zone(one, f"I{number}")],
     )
 
 
-def _invent(house: House, number: int, seed: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in house.hq("invent", str(number), "--seed", str(seed)).splitlines()]
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Records in a file, read each time they are asked for: a million of them are gigabytes as objects."""
+
+    file: Path
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with self.file.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+
+def _invent(house: House, number: int, seed: int) -> _Lines:
+    file = house.folder / f"invented-{seed}.jsonl"
+    house.hq("invent", str(number), "--seed", str(seed), "--out", str(file))
+    return _Lines(file)
 
 
 def _zone(record: Mapping[str, Any], number: str) -> Iterator[Zone]:
