@@ -157,7 +157,7 @@ def post(line: httpx.Client, body: bytes) -> Answer:
 # --- a look for news -----------------------------------------------------------------------------------------------
 
 
-class _Anew:
+class Anew:
     """A source that gets a new connection for each look: the one of ten minutes ago has long been closed."""
 
     through: ThreadSource
@@ -175,7 +175,7 @@ def _looks(house: House) -> Iterator[Figure]:
     home = house.folder / "hq"
     repository = Repository(home, KeyStore.open(home))
     plain = [_plain_look(sender) for _ in range(LOOKS)]
-    with _loop() as loop:
+    with background_loop() as loop:
         looker = _Looker(sender, loop)
         looker.look()  # the publication itself
         unchanged = [looker.look() for _ in range(LOOKS)]
@@ -196,7 +196,7 @@ class _Looker:
 
     def __init__(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> None:
         self._sender, self._loop = sender, loop
-        self._source = _Anew()
+        self._source = Anew()
         settings = sender.settings
         root = read_welcome(settings).root
         self._refresher = Refresher(self._source, Spool(settings.spool / "in"), settings.state, root, settings.booth)
@@ -222,7 +222,7 @@ def _plain_look(sender: Sender) -> tuple[float, float]:
 
 
 @contextmanager
-def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+def background_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop in a thread of its own, as the link's is beside its looking thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="loop", daemon=True)
