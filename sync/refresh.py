@@ -140,7 +140,7 @@ class Refresher:
         self._spool = spool
         self._metadata_dir = state / "trusted"
         self._partial = state / "partial"
-        self._fetcher = _Fetcher(source)
+        self._fetcher = Fetcher(source)
         self._root = root
         self._booth = booth
         self._placed: dict[str, Stamp] = {}
@@ -172,13 +172,7 @@ class Refresher:
     # --- what there is -------------------------------------------------------------------------------------------
 
     def _find(self, want: Want) -> _Publication:
-        updater = Updater(
-            metadata_dir=os.fspath(self._metadata_dir),
-            metadata_base_url=METADATA_FOLDER,
-            fetcher=self._fetcher,
-            config=UpdaterConfig(max_root_rotations=_MAX_ROOT_ROTATIONS),
-            bootstrap=self._root,
-        )
+        updater = client(self._metadata_dir, self._fetcher, self._root)
         updater.refresh()
         found = _Publication()
         self._need(found, updater, HQ_KEYS_TARGET)
@@ -343,6 +337,23 @@ class Refresher:
             self._placed[name] = stamp
 
 
+def client(folder: Path, fetcher: FetcherInterface, root: bytes) -> Updater:
+    """The Update Framework's client as the link runs it.
+
+    Args:
+        folder: where it keeps what it trusts.
+        fetcher: gives it the files of `METADATA_FOLDER`.
+        root: root metadata to start from; what `folder` holds is only believed as far as that one vouches for it.
+    """
+    return Updater(
+        metadata_dir=os.fspath(folder),
+        metadata_base_url=METADATA_FOLDER,
+        fetcher=fetcher,
+        config=UpdaterConfig(max_root_rotations=_MAX_ROOT_ROTATIONS),
+        bootstrap=root,
+    )
+
+
 def _file_of(target: TargetFile) -> str:
     """Where a target lies, in a publication and in the spool: its hash before its name."""
     sha256 = target.hashes.get("sha256")
@@ -390,7 +401,7 @@ def _stamp(spool: Spool, name: str) -> Stamp | None:
     return (about.st_ino, about.st_size, about.st_mtime_ns)
 
 
-class _Fetcher(FetcherInterface):
+class Fetcher(FetcherInterface):
     """Gives The Update Framework's client the source's metadata; an unchanged timestamp costs no body."""
 
     def __init__(self, source: Source) -> None:
