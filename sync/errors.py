@@ -11,6 +11,7 @@ SyncError
 │   ├── Expired            metadata past its own expiry by this booth's clock
 │   ├── Truncated          shorter or longer than the signed length, or other bytes
 │   ├── Missing            a file that the signed metadata names is not there
+│   │   └── Awaited        a supplement that is this booth's has not come yet; the link is told to fetch it
 │   ├── NotForThisBooth    sealed to another booth, or another booth's bundle
 │   ├── Shrunken           a list that lost notices without a signed statement, or is empty
 │   ├── ForeignLineage     a feed whose lineage the top-level targets do not name
@@ -77,6 +78,21 @@ class Truncated(BytesRefused):
 class Missing(BytesRefused):
     reason = "missing"
     usual_advice = "Copy the whole publication again; a file that it names was not there."
+
+
+class Awaited(Missing):
+    """Feeds that are this booth's by headquarters' signed word, and are not in the spool.
+
+    Args:
+        detail: as `SyncError`.
+        feeds: their ids.
+    """
+
+    usual_advice = "The link fetches it now; where a stick is carried, import the same stick once more."
+
+    def __init__(self, detail: str, feeds: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.feeds = feeds
 
 
 class NotForThisBooth(BytesRefused):

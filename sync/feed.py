@@ -2,11 +2,15 @@
 
 A payload is JSON Lines (a `PayloadHeader`, then operations), compressed with zstd, then encrypted with the epoch's
 content key. A snapshot builds the feed from nothing, a delta goes from `base_serial` to `serial`.
+
+A supplement has few notices, and how many is nobody's business who cannot read it: its payloads are filled up to steps,
+and its head keeps its numbers under the content key.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +25,11 @@ from failsafe.sync.records import Head, Operation, Payload, PayloadHeader, State
 # A million notices are about 240 MB of lines; four times that is the most a booth unpacks.
 MAX_PLAIN_BYTES: Final = 1024 * 1024 * 1024
 _COMPRESSION_LEVEL: Final = 3
+# The shortest payload of a supplement; each further step is twice the one before.
+_FIRST_STEP: Final = 4096
+# RFC 8878, section 3.1.2: a frame that every decoder passes over.
+_SKIPPED: Final = bytes.fromhex("502a4d18")
+_TALLY: Final = struct.Struct(">QQ")
 _ENCODER: Final = msgspec.json.Encoder()
 _HEADER: Final = msgspec.json.Decoder(PayloadHeader)
 _OPERATION: Final = msgspec.json.Decoder(Operation)
@@ -55,12 +64,53 @@ class Change:
     metadata: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def encode_payload(header: PayloadHeader, operations: Iterable[Operation], key: bytes) -> bytes:
-    """The payload as it is published; `header.lines` is set to the number of operations."""
+def encode_payload(header: PayloadHeader, operations: Iterable[Operation], key: bytes, *, fill: bool = False) -> bytes:
+    """The payload as it is published; `header.lines` is set to the number of operations.
+
+    Args:
+        header: which step it is.
+        operations: its lines.
+        key: the epoch's content key.
+        fill: up to the next step of length, so that it does not tell how much is in it.
+    """
     lines = [_ENCODER.encode(operation) for operation in operations]
     first = _ENCODER.encode(msgspec.structs.replace(header, lines=len(lines)))
     packed = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(b"\n".join([first, *lines]) + b"\n")
+    if fill:
+        packed = _filled(packed)
     return seal.encrypt_content(packed, key, *_place(header.feed, header.lineage, header.serial, header.base_serial))
+
+
+def _filled(packed: bytes) -> bytes:
+    """The frame, and behind it one that is passed over, so that both together are a step of length."""
+    start = len(packed) + len(_SKIPPED) + 4
+    length = _FIRST_STEP
+    while length < start:
+        length *= 2
+    return packed + _SKIPPED + (length - start).to_bytes(4, "little") + bytes(length - start)
+
+
+def seal_tally(head: Head, key: bytes) -> Head:
+    """A supplement's head with its numbers where only its readers see them."""
+    tally = seal.encrypt_content(_TALLY.pack(head.count, head.removed), key, *_tally_place(head))
+    return msgspec.structs.replace(head, count=0, removed=0, tally=tally)
+
+
+def open_tally(head: Head, key: bytes) -> Head:
+    """The head as `seal_tally` was given it.
+
+    Raises:
+        Truncated: its numbers are not under this key, or of another step.
+    """
+    plain = seal.decrypt_content(head.tally, key, *_tally_place(head))
+    if len(plain) != _TALLY.size:
+        raise Truncated("The numbers of a supplement are not whole.")
+    count, removed = _TALLY.unpack(plain)
+    return msgspec.structs.replace(head, count=count, removed=removed, tally=b"")
+
+
+def _tally_place(head: Head) -> tuple[str, ...]:
+    return (head.feed, head.lineage, str(head.serial), "tally")
 
 
 class Operations:
@@ -134,6 +184,16 @@ def check_head(head: Head, statement: Statement, floor: Floor | None) -> None:
     if head.count == 0:
         raise Shrunken(f"Feed {head.feed} serial {head.serial} is empty.")
     if follows and floor is not None and head.count + head.removed < floor.count + floor.removed:
+        raise Shrunken(f"Feed {head.feed} serial {head.serial} lost notices that it does not count as removed.")
+
+
+def check_supplement(head: Head, lineage: str, floor: Floor | None) -> None:
+    """Return if the supplement's `head`, its numbers opened, may follow `floor`; errors as `check_head`.
+
+    It may be empty: that a booth has notices at all is its base feed's rule.
+    """
+    check_head(head, Statement(feed=head.feed, lineage=lineage, may_shrink_at=(head.serial,)), floor)
+    if floor is not None and floor.lineage == lineage and head.count + head.removed < floor.count + floor.removed:
         raise Shrunken(f"Feed {head.feed} serial {head.serial} lost notices that it does not count as removed.")
 
 

@@ -16,6 +16,8 @@ import msgspec
 
 BOOTH_ID: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{1,31}")
 FEED_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# A supplement's id says which base feed it belongs to, and nothing else: the digits are drawn.
+SUPPLEMENT_ID: Final = re.compile(r"([a-z0-9][a-z0-9-]{0,18})-[0-9a-f]{12}")
 
 # Where things lie in a publication, on a stick and in `spool/in`: the same layout everywhere.
 METADATA_FOLDER: Final = "metadata"
@@ -30,6 +32,12 @@ SIGNED_AT_FIELD: Final = "signed_at"
 def head_target(feed: str) -> str:
     """TUF target path of a feed's head."""
     return f"feed/{feed}/head.json"
+
+
+def base_of(feed: str) -> str:
+    """The base feed that a supplement belongs to; any other feed is its own."""
+    supplement = SUPPLEMENT_ID.fullmatch(feed)
+    return supplement[1] if supplement else feed
 
 
 def statement_target(feed: str) -> str:
@@ -183,7 +191,10 @@ class Head(Record, frozen=True, kw_only=True):
     """What a feed holds now, signed by its bureau's online key.
 
     `count` is the number of notices and listed documents after `serial`, `removed` the running total of removals:
-    their sum falls only with a statement of the top-level targets.
+    their sum falls only with a statement of the top-level targets. A supplement's stand in `tally`, under its content
+    key, since a head can be read by everybody (sync/feed.py).
+
+    `roll`, of a base feed, is the file that says who reads which supplement (sync/roll.py).
     """
 
     feed: str
@@ -196,10 +207,12 @@ class Head(Record, frozen=True, kw_only=True):
     snapshot: Payload
     deltas: tuple[Payload, ...] = ()
     published_at: str
+    roll: Payload | None = None
+    tally: bytes = b""
 
 
 class Statement(Record, frozen=True, kw_only=True):
-    """The top-level targets' word on one feed: its lineage, and the serials at which it may shrink."""
+    """The top-level targets' word on a base feed and its supplements: their lineage, and where the base may shrink."""
 
     feed: str
     lineage: str

@@ -90,17 +90,17 @@ def seal(content: bytes, public: SealPublic, *, purpose: str, booth: str, about:
 
 
 def _info(purpose: str, booth: str, about: str) -> bytes:
-    return _framed(PROTOCOL.encode(), purpose.encode(), booth.encode(), about.encode())
+    return framed(PROTOCOL.encode(), purpose.encode(), booth.encode(), about.encode())
 
 
-def _framed(*parts: bytes) -> bytes:
+def framed(*parts: bytes) -> bytes:
     """The parts, each behind its length, so that no two different lists give the same bytes."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def sign(secret: bytes, domain: str, *parts: bytes) -> bytes:
     """Ed25519 signature (64 bytes) over domain and parts; `secret` is the 32-byte seed."""
-    return Ed25519PrivateKey.from_private_bytes(secret).sign(_framed(PROTOCOL.encode(), domain.encode(), *parts))
+    return Ed25519PrivateKey.from_private_bytes(secret).sign(framed(PROTOCOL.encode(), domain.encode(), *parts))
 
 
 def verify(public: bytes, signature: bytes, domain: str, *parts: bytes) -> None:
@@ -110,9 +110,7 @@ def verify(public: bytes, signature: bytes, domain: str, *parts: bytes) -> None:
         Unsigned: it is not.
     """
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            signature, _framed(PROTOCOL.encode(), domain.encode(), *parts)
-        )
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, framed(PROTOCOL.encode(), domain.encode(), *parts))
     except (InvalidSignature, ValueError) as error:
         raise Unsigned(f"The signature on a {domain} is not that of the expected key.") from error
 
@@ -150,7 +148,7 @@ def content_key_digest(key: bytes) -> str:
 def encrypt_content(plain: bytes, key: bytes, *about: str) -> bytes:
     """`plain` under a content key; `about` is bound to it and must be given again to decrypt."""
     nonce = secrets.token_bytes(_NONCE_LENGTH)
-    return CONTENT_MAGIC + nonce + AESGCM(key).encrypt(nonce, plain, _framed(*(part.encode() for part in about)))
+    return CONTENT_MAGIC + nonce + AESGCM(key).encrypt(nonce, plain, framed(*(part.encode() for part in about)))
 
 
 def decrypt_content(box: bytes, key: bytes, *about: str) -> bytes:
@@ -164,6 +162,6 @@ def decrypt_content(box: bytes, key: bytes, *about: str) -> bytes:
         raise Truncated("A payload is not in the form of this feed.")
     nonce = box[len(CONTENT_MAGIC) : header]
     try:
-        return AESGCM(key).decrypt(nonce, box[header:], _framed(*(part.encode() for part in about)))
+        return AESGCM(key).decrypt(nonce, box[header:], framed(*(part.encode() for part in about)))
     except InvalidTag as error:
         raise Truncated("A payload does not decrypt with its epoch's key.") from error
