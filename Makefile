@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test check format bench calibrate fuzz words pictures lock clean
+.PHONY: setup demo test booth-test check format bench rivals calibrate fuzz words pictures lock clean
 
 setup: .venv/.installed
 
@@ -42,6 +42,15 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
+# What names are compared with in the bench, some 650 MB, apart from everything of ours. PyICU has no wheel and is not
+# needed (tests/bench/rival.py), hence no dependencies but the pinned ones.
+rivals: .venv-rivals/.installed
+
+.venv-rivals/.installed: requirements/rivals.txt
+	test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/rivals.txt
+	touch $@
+
 # Thresholds of the booth's own radiation tests, trees that weigh names, thresholds of candidates: some 25 minutes.
 calibrate: setup
 	$(BIN)/python -m tests.calibrate
@@ -65,6 +74,8 @@ lock: setup
 	$(COMPILE) --extra dev --extra hq -o requirements/dev.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt -o requirements/booth.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --extra hq -o requirements/hq.txt pyproject.toml
+	$(BIN)/python -m tests.bench.rival --stand-in .cache/wheels
+	$(COMPILE) --no-allow-unsafe --unsafe-package pyicu --find-links .cache/wheels --pip-args "--only-binary :all:" -o requirements/rivals.txt requirements/rivals.in
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-rivals build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
