@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test check format bench rivals calibrate fuzz words pictures lock clean
+.PHONY: setup demo test booth-test conformance check format bench rivals calibrate fuzz words pictures lock clean
 
 setup: .venv/.installed
 
@@ -28,6 +28,14 @@ test: setup
 # A booth booted by a real systemd in a container; needs root. The Debian in it is made once and kept in .cache.
 booth-test: setup
 	FAILSAFE_BOOTH_TEST=1 $(BIN)/python -m pytest tests/booth
+
+# The public TUF conformance suite against the link's client: SUITE is a checkout of theupdateframework/tuf-conformance.
+# Some ten minutes; wants `apt install faketime`.
+conformance: setup
+	test -d "$(SUITE)/tuf_conformance" || { echo "Say where its checkout is: make conformance SUITE=FOLDER"; exit 2; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(SUITE)" $(BIN)/python -m pytest -q -p no:cacheprovider \
+		--rootdir="$(SUITE)" -c "$(SUITE)/pyproject.toml" "$(SUITE)/tuf_conformance" \
+		--entrypoint "$(CURDIR)/tests/conformance/client.py"
 
 check: setup
 	$(BIN)/ruff format --check .
