@@ -7,6 +7,7 @@ that a long backlog holds up no verdict.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ import msgspec
 import structlog
 
 from failsafe.agent.recorder import Recorder, Task, whereabouts
-from failsafe.sync import envelope
+from failsafe.sync import envelope, seal
 from failsafe.sync.errors import BytesRefused, Malformed, Missing, SpoolFault, SyncError
 from failsafe.sync.ledger import Ledger, Waiting
 from failsafe.sync.records import (
@@ -83,6 +84,7 @@ class Tray:
         self._want = want
         self._wall = wall
         self._wanted: Want | None = None
+        self._sealed_with = ""
         self._refused: dict[str, Receipt | None] = {}
         self._wake = threading.Event()
         self._beat = threading.Event()
@@ -155,10 +157,27 @@ class Tray:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
         if self._take_receipts(ledger, hq):
             waiting, there = self._tidy(ledger)
+        if not self._sealed_for(hq, ledger, there):
+            return
         for name in sorted(waiting.keys() - there):
             if self._stopping:
                 return
             self._lay_out(name, waiting[name], ledger, hq)
+
+    def _sealed_for(self, hq: HqKeys, ledger: Ledger, there: set[str]) -> bool:
+        """See that what waits is sealed with the keys that count now; False if the recorder could not note it.
+
+        The files go first: whoever is killed in between does it again.
+        """
+        keys = f"{hq.seal.key_id} {hashlib.sha256(seal.signing_public(self._signing)).hexdigest()[:16]}"
+        if keys != self._sealed_with and ledger.sealing() != keys:
+            for name in sorted(there):
+                self._out.remove(name)
+            there.clear()
+            if not self._write(lambda ledger: ledger.seal_anew(keys)):
+                return False
+        self._sealed_with = keys
+        return True
 
     def _tidy(self, ledger: Ledger) -> tuple[dict[str, Waiting], set[str]]:
         """What waits by the name it has in the tray, and which of it lies there; what else lies among it goes.

@@ -23,7 +23,7 @@ PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
 _HOST: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
-def authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
+def for_authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
     """The authority's own certificate."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fail Safe Edge booths")])
     return (
@@ -35,12 +35,13 @@ def authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certifi
     )
 
 
-def for_link(key: PublicKey, booth: str, authority_pem: str, now: dt.datetime, days: int) -> x509.CertificateBuilder:
+def for_link(
+    key: PublicKey, booth: str, authority: x509.Certificate, now: dt.datetime, days: int
+) -> x509.CertificateBuilder:
     """A TLS client certificate for the link of `booth`, to be signed by the authority."""
-    issuer = x509.load_pem_x509_certificate(authority_pem.encode()).subject
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, booth)])
     return (
-        _certificate(name, issuer, key, now, days)
+        _certificate(name, authority.subject, key, now, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
@@ -50,15 +51,14 @@ def for_link(key: PublicKey, booth: str, authority_pem: str, now: dt.datetime, d
 def for_server(
     key: ec.EllipticCurvePublicKey,
     names: Sequence[x509.GeneralName],
-    authority_pem: str,
+    authority: x509.Certificate,
     now: dt.datetime,
     days: int,
 ) -> x509.CertificateBuilder:
     """A TLS server certificate for `names`, to be signed by the authority."""
-    issuer = x509.load_pem_x509_certificate(authority_pem.encode()).subject
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fail Safe Edge headquarters")])
     return (
-        _certificate(name, issuer, key, now, days)
+        _certificate(name, authority.subject, key, now, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)

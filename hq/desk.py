@@ -66,7 +66,7 @@ class Desk:
 
     Args:
         engine: of `desk_tables.open_database`.
-        keys: headquarters' keys; the receipt and sealing secrets are read once.
+        keys: headquarters' keys; the receipt and sealing secrets are read anew when they were changed.
         register: where the enrolled booths are; the desk's own database if None.
         clock: says when a list was made and an alert acknowledged; nothing else here depends on it.
 
@@ -86,8 +86,8 @@ class Desk:
         self._engine = engine
         self._register = register or engine
         self._clock = clock
-        self._seal = keys.seal_secret()
-        self._receipt_secret = keys.receipt_secret()
+        self._keys = keys
+        self._secrets = keys.secrets()
         self._bell = _Bell()
         self._watch = Watch(engine)
         self._watching = threading.Lock()
@@ -121,6 +121,7 @@ class Desk:
             DeskFault: nothing was stored; the same batch may be sent again.
         """
         refused: list[Refusal] = []
+        self._secrets = self._secrets.fresh(self._keys)
         senders = {name: self.booth(name) for name in {envelope.booth for envelope in batch}}
         opened = [
             found for envelope in batch if (found := self._open(envelope, senders[envelope.booth], refused)) is not None
@@ -139,7 +140,7 @@ class Desk:
             if booth is None or booth.revoked_at is not None:
                 refused.append(Refusal(id=envelope.id, reason="revoked" if booth else "unknown-booth"))
                 return None
-            entry = envelopes_of.open_entry(envelope, self._seal, booth.enrolment.signing)
+            entry = envelopes_of.open_entry(envelope, self._secrets.for_(envelope.recipient), booth.enrolment.signing)
         except BytesRefused as error:
             refused.append(Refusal(id=envelope.id, reason=error.reason))
             return None
@@ -180,7 +181,7 @@ class Desk:
             batch.new.append(item)
             batch.receipts.append(receipt)
         elif found[0] == item.digest:
-            batch.receipts.append(msgspec.json.decode(found[1], type=Receipt))
+            batch.receipts.append(self._signed(msgspec.json.decode(found[1], type=Receipt)))
         else:
             batch.forks[(*key, item.digest)] = {
                 "booth": item.booth,
@@ -194,7 +195,11 @@ class Desk:
 
     def _receipt(self, item: Opened, received_at: str) -> Receipt:
         receipt = Receipt(id=item.entry.body.id, booth=item.booth, digest=item.digest, received_at=received_at)
-        return envelopes_of.sign_receipt(receipt, self._receipt_secret)
+        return self._signed(receipt)
+
+    def _signed(self, receipt: Receipt) -> Receipt:
+        """The receipt signed with the key that counts now; with the same key the signature is the same."""
+        return envelopes_of.sign_receipt(receipt, self._secrets.receipt)
 
     # --- heartbeats ------------------------------------------------------------------------------------------
 
@@ -208,7 +213,10 @@ class Desk:
         booth = self.booth(envelope.booth)
         if booth is None or booth.revoked_at is not None:
             raise HeartbeatRefused("A heartbeat comes from a booth that does not take part.")
-        heartbeat = envelopes_of.open_heartbeat(envelope, self._seal, booth.enrolment.signing)
+        self._secrets = self._secrets.fresh(self._keys)
+        heartbeat = envelopes_of.open_heartbeat(
+            envelope, self._secrets.for_(envelope.recipient), booth.enrolment.signing
+        )
         try:
             with self._writing, self._engine.begin() as connection:
                 changed = keep_heartbeat(connection, heartbeat, signer_id(booth), moment(now))

@@ -89,8 +89,8 @@ def enrol(
         booth=enrolment.booth,
         root=root,
         root_sha256=hashlib.sha256(root).hexdigest(),
-        certificate=keys.issue_certificate(enrolment.certificate_request, enrolment.booth, now=now),
-        authority=keys.authority_certificate(),
+        certificate=keys.authority.issue_certificate(enrolment.certificate_request, enrolment.booth, now=now),
+        authority=keys.authority.certificate(),
     )
     register.enrol(enrolment, welcome, moment(now))
     return enrolment, welcome

@@ -71,6 +71,6 @@ def keys_init(
 @click.pass_obj
 def keys_server_certificate(office: Office, names: tuple[str, ...]) -> None:
     """Make a new key and certificate for the server that `serve` runs, for the names that booths call it by."""
-    ends = office.keys().issue_server_certificate(names, now=utc_now())
+    ends = office.keys().authority.issue_server_certificate(names, now=utc_now())
     click.echo(f"The server's certificate is for {', '.join(names)} and holds until {moment(ends)}.")
     note("Restart `failsafe-hq serve`; make the next one before this one ends.")

@@ -1,113 +1,78 @@
 """Headquarters' keys, in a folder of two parts.
 
-`offline/` holds the root and targets keys, encrypted with a passphrase; it can live on a stick and is only needed for
-the ceremonies (the first repository, a statement, a new feed). `online/` holds what a publication needs every ten
-minutes: the snapshot and timestamp keys, one key per publishing bureau, the receipt key, the secret to which alerts
-are sealed, the authority that signs the booths' TLS client certificates, and the server's own certificate, which the
-same authority signs. `keys.json` says how many keys there are.
+`offline/` holds the root and targets keys, encrypted with a passphrase (hq/offline.py); it can live on sticks and is
+only needed for the ceremonies (the first repository, a statement, a rotation). `online/` holds what a publication needs
+every ten minutes: the snapshot and timestamp keys, one key per publishing bureau, the receipt key, the secret to which
+alerts are sealed, the authority that signs the booths' TLS client certificates, and the server's own certificate, which
+the same authority signs. `keys.json` says how many keys there are, which, and since when.
 
-PKCS8 as `cryptography` writes it stretches a passphrase with 2,048 rounds of PBKDF2, too few for a stick that is lost;
-so the passphrase goes through scrypt first, with the salt that lies beside the keys.
-
-HeadquartersError          each carries `advice`
-├── KeyFault
-│   ├── KeyMissing         a key file, or the whole offline folder, is not there
-│   ├── PassphraseWrong    the offline keys do not open
-│   ├── KeysExist          `init` would overwrite keys
-│   └── RequestRefused     a certificate request that is not in order
-└── RepositoryFault        (hq/repository.py)
+While a key is being exchanged (hq/rotation.py) the coming one lies beside it as `NAME.next.*`, and both sign. What is
+still needed of a key that has gone lies in `online/former/`: sealing secrets, since alerts sealed to them are on their
+way, and the public halves of receipt keys.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # documented there, not re-exported
 
-from failsafe.hq import certificates
+from failsafe.hq import offline
+from failsafe.hq.authority import Authority
+from failsafe.hq.authority import server_names as names_in_order
+from failsafe.hq.faults import HeadquartersError, KeyFault, KeyMissing, KeysExist, PassphraseWrong, RequestRefused
+from failsafe.hq.offline import ROOT, TARGETS
 from failsafe.sync.errors import SyncError
-from failsafe.sync.records import BOOTH_ID, FEED_ID, HqKeys, Record
+from failsafe.sync.records import FEED_ID, HqKeys, Record
 from failsafe.sync.seal import SealSecret, signing_public
 from failsafe.sync.spool import Spool
+
+__all__ = [
+    "HeadquartersError",
+    "KeyFault",
+    "KeyMissing",
+    "KeyStore",
+    "KeysExist",
+    "PassphraseWrong",
+    "RequestRefused",
+    "init",
+]
 
 OFFLINE_FOLDER: Final = "offline"
 SNAPSHOT: Final = "snapshot"
 TIMESTAMP: Final = "timestamp"
-CERTIFICATE_DAYS: Final = 365
+RECEIPT: Final = "receipt"
+SEAL: Final = "seal"
 SERVER_NAMES: Final = ("localhost", "127.0.0.1")
-_AUTHORITY_KEY: Final = "online/authority.pem"
-_AUTHORITY_FILE: Final = "online/authority.crt"
-_SERVER_FILE: Final = "online/server.pem"  # certificate and key in one file, so that they never differ
-_MAKE_ONE: Final = "Make one for the names that booths call it by: `failsafe-hq keys server-certificate --name NAME`."
+_FORMER: Final = "online/former"
 _LAYOUT_FILE: Final = "keys.json"
-_SALT_FILE: Final = f"{OFFLINE_FOLDER}/salt"
-_KEY_LIMIT: Final = 16 * 1024
-_SALT_LENGTH: Final = 16
-# 32 MiB and a tenth of a second for each guess at the passphrase.
-_SCRYPT_N: Final = 2**15
-
-
-class HeadquartersError(Exception):
-    """Base of what headquarters reports to the person at its command line; `advice` is what they do next."""
-
-    usual_advice: ClassVar[str] = "Nothing was changed."
-
-    def __init__(self, detail: str, advice: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.advice = advice or self.usual_advice
-
-    def __str__(self) -> str:
-        return f"{self.detail} {self.advice}"
-
-
-class KeyFault(HeadquartersError):
-    usual_advice = "Check the keys folder's owner and mode."
-
-
-class KeyMissing(KeyFault):
-    usual_advice = "Run `failsafe-hq keys init` once, or put the key's file back from its safe."
-
-
-class PassphraseWrong(KeyFault):
-    usual_advice = "Try the passphrase again; without it the offline keys cannot be used."
-
-
-class KeysExist(KeyFault):
-    usual_advice = "Choose another folder; keys are never overwritten."
-
-
-class RequestRefused(KeyFault):
-    usual_advice = "Run `failsafe keys init` at the booth again and bring the new enrolment file."
+_KEY_LIMIT: Final = 64 * 1024
 
 
 class Layout(Record, frozen=True, kw_only=True):
-    """How many offline keys there are, how many must sign, and which bureaus publish online."""
+    """How many offline keys there are, how many must sign, and which bureaus publish online.
+
+    `shares` are the key ids of the offline keys by name (`root-2`), `since` the moment of making by a key's id: that of
+    the specification for keys that sign metadata, else the one that `failsafe-hq keys list` shows.
+    """
 
     root_keys: int = 3
     root_threshold: int = 2
     targets_keys: int = 3
     targets_threshold: int = 2
     bureaus: tuple[str, ...] = ("main",)
+    shares: dict[str, str] = msgspec.field(default_factory=dict)
+    since: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def bureau_role(bureau: str) -> str:
@@ -141,18 +106,22 @@ def init(
         bureaus=tuple(bureaus),
     )
     _check_layout(layout)
-    names = _server_names(server_names)
+    names_in_order(server_names)
     if not passphrase:
         raise KeyFault("The offline keys need a passphrase.", "Give one of several words.")
     folder = _key_folder(home)
     if any(name == _LAYOUT_FILE or name.startswith(("offline/", "online/")) for name in folder.names()):
         raise KeysExist("This folder holds keys already.")
-    _write_offline(folder, layout, passphrase)
-    _write_online(folder, layout, now)
-    KeyStore(home, layout)._write_server_certificate(names, now, CERTIFICATE_DAYS)
+    shares = _write_offline(home / OFFLINE_FOLDER, layout, passphrase)
+    _write_online(folder, layout)
+    store = KeyStore(home, layout)
+    store.authority.make(now)
+    store.authority.issue_server_certificate(server_names, now=now)
+    ids = [*shares.values(), *(store.online_signer(role).public_key.keyid for role in store.online_roles())]
+    ids += [short_id(store.hq_keys().receipt), store.hq_keys().seal.key_id]
+    made = dict.fromkeys(ids, now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     # Last, so that a folder with this file holds every key.
-    folder.write(_LAYOUT_FILE, msgspec.json.format(msgspec.json.encode(layout)))
-    return KeyStore(home, layout)
+    return store.noted(shares=shares, since=made)
 
 
 def _check_layout(layout: Layout) -> None:
@@ -176,43 +145,61 @@ def _key_folder(home: Path) -> Spool:
     return Spool(home, file_mode=0o600, folder_mode=0o700)
 
 
-def _write_offline(folder: Spool, layout: Layout, passphrase: str) -> None:
-    salt = secrets.token_bytes(_SALT_LENGTH)
-    folder.write(_SALT_FILE, salt)
-    encryption = BestAvailableEncryption(_stretched(passphrase, salt))
-    for role, count in (("root", layout.root_keys), ("targets", layout.targets_keys)):
-        for number in range(1, count + 1):
-            folder.write(_offline_file(role, number), _pem(Ed25519PrivateKey.generate(), encryption))
+def _write_offline(folder: Path, layout: Layout, passphrase: str) -> dict[str, str]:
+    """Make the first medium; the key ids by the shares' names."""
+    medium = offline.Medium.found(folder, passphrase)
+    counts = ((ROOT, layout.root_keys), (TARGETS, layout.targets_keys))
+    made = [medium.make(role, number) for role, count in counts for number in range(1, count + 1)]
+    return {share.name: share.keyid for share in made}
 
 
-def _write_online(folder: Spool, layout: Layout, now: dt.datetime) -> None:
+def _write_online(folder: Spool, layout: Layout) -> None:
     for role in (SNAPSHOT, TIMESTAMP, *(bureau_role(bureau) for bureau in layout.bureaus)):
-        folder.write(_online_file(role), _pem(Ed25519PrivateKey.generate(), NoEncryption()))
-    folder.write("online/receipt.key", secrets.token_bytes(32))
-    folder.write("online/seal.key", SealSecret.generate().secret)
-    key = ec.generate_private_key(ec.SECP256R1())
-    folder.write(_AUTHORITY_KEY, _pem(key, NoEncryption()))
-    folder.write(_AUTHORITY_FILE, certificates.authority(key, now).public_bytes(Encoding.PEM))
+        folder.write(_online_file(role), _fresh(role))
+    for role in (RECEIPT, SEAL):
+        folder.write(_online_file(role), _fresh(role))
 
 
-def _offline_file(role: str, number: int) -> str:
-    return f"{OFFLINE_FOLDER}/{role}-{number}.pem"
+def _online_file(role: str, *, coming: bool = False) -> str:
+    return f"online/{role}{'.next' if coming else ''}.{'key' if role in (RECEIPT, SEAL) else 'pem'}"
 
 
-def _online_file(role: str) -> str:
-    return f"online/{role}.pem"
-
-
-def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-
-
-def _stretched(passphrase: str, salt: bytes) -> bytes:
-    """The passphrase that the PEM files really have: 64 hexadecimal digits."""
-    stretched = hashlib.scrypt(
-        passphrase.encode(), salt=salt, n=_SCRYPT_N, r=8, p=1, maxmem=2 * 128 * 8 * _SCRYPT_N, dklen=32
+def _fresh(role: str) -> bytes:
+    """The content of a new online key's file."""
+    if role == SEAL:
+        return SealSecret.generate().secret
+    return (
+        secrets.token_bytes(32)
+        if role == RECEIPT
+        else Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-    return stretched.hex().encode()
+
+
+def short_id(public: bytes) -> str:
+    """16 hexadecimal digits that name a public key."""
+    return hashlib.sha256(public).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSecrets:
+    """What the desk opens alerts and signs receipts with; `repr` shows none of it."""
+
+    receipt: bytes = field(repr=False)
+    present: SealSecret = field(repr=False)
+    seals: Mapping[str, SealSecret] = field(repr=False)
+    stamp: tuple[tuple[int, int], ...]
+
+    def for_(self, key_id: str) -> SealSecret:
+        """The secret of a sealing key, the present one where the id is none of ours."""
+        return self.seals.get(key_id, self.present)
+
+    def fresh(self, keys: KeyStore) -> DeskSecrets:
+        """These, or those that were put in their place since; these too while the files cannot be read."""
+        if keys.stamp() == self.stamp:
+            return self
+        with contextlib.suppress(KeyMissing):
+            return keys.secrets()
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +208,11 @@ class KeyStore:
 
     home: Path
     layout: Layout
+    media: tuple[Path, ...] = ()  # folders of the offline keys; `home/offline` if none is named
 
     @classmethod
-    def open(cls, home: Path) -> KeyStore:
-        """The keys that `init` made in `home`.
+    def open(cls, home: Path, media: Sequence[Path] = ()) -> KeyStore:
+        """The keys that `init` made in `home`, with the offline ones on `media`.
 
         Raises:
             KeyMissing: there are none, or `keys.json` is not readable.
@@ -236,7 +224,36 @@ class KeyStore:
         except (SyncError, msgspec.DecodeError) as error:
             raise KeyMissing(f"{_LAYOUT_FILE} is not there or not readable.") from error
         _check_layout(layout)
-        return cls(home, layout)
+        return cls(home, layout, tuple(media))
+
+    def noted(self, *, shares: Mapping[str, str | None], since: Mapping[str, str]) -> KeyStore:
+        """Write into `keys.json` which offline keys there are (None: no more) and since when; the store that knows."""
+        held = {name: keyid for name, keyid in {**self.layout.shares, **shares}.items() if keyid is not None}
+        layout = msgspec.structs.replace(self.layout, shares=held, since={**self.layout.since, **since})
+        _key_folder(self.home).write(_LAYOUT_FILE, msgspec.json.format(msgspec.json.encode(layout)))
+        return KeyStore(self.home, layout, self.media)
+
+    @property
+    def authority(self) -> Authority:
+        """Who signs the certificates of links and server."""
+        return Authority(self.home)
+
+    def folders(self) -> tuple[Path, ...]:
+        """Where the offline keys are looked for."""
+        return self.media or (self.home / OFFLINE_FOLDER,)
+
+    def shares(self, role: str, passphrase: str) -> list[offline.Share]:
+        """The offline keys of `root` or `targets` that are at hand, whether they still count or not.
+
+        Raises:
+            KeyMissing: a medium is not there.
+            PassphraseWrong: they do not open.
+        """
+        return offline.shares(self.folders(), passphrase, role)
+
+    def online_roles(self) -> list[str]:
+        """The roles that sign metadata online."""
+        return [SNAPSHOT, TIMESTAMP, *map(bureau_role, self.layout.bureaus)]
 
     def root_signers(self, passphrase: str) -> list[CryptoSigner]:
         """Signers of all root keys that are at hand, at least the threshold.
@@ -245,11 +262,11 @@ class KeyStore:
             KeyMissing: fewer key files than the threshold are there.
             PassphraseWrong: they do not open.
         """
-        return self._offline_signers("root", self.layout.root_keys, self.layout.root_threshold, passphrase)
+        return self._offline_signers(ROOT, self.layout.root_threshold, passphrase)
 
     def targets_signers(self, passphrase: str) -> list[CryptoSigner]:
         """Signers of all targets keys that are at hand; as `root_signers`."""
-        return self._offline_signers("targets", self.layout.targets_keys, self.layout.targets_threshold, passphrase)
+        return self._offline_signers(TARGETS, self.layout.targets_threshold, passphrase)
 
     def online_signer(self, role: str) -> CryptoSigner:
         """Signer of `snapshot`, `timestamp` or a bureau's role.
@@ -257,139 +274,128 @@ class KeyStore:
         Raises:
             KeyMissing: its file is not there or does not hold an Ed25519 key.
         """
-        return _signer(self._read(_online_file(role)), None, _online_file(role))
+        return offline.signer_of(self._read(_online_file(role)), None, _online_file(role))
+
+    def online_signers(self, role: str) -> list[CryptoSigner]:
+        """The role's signer and, while its key is being exchanged, the coming one's too; raises as `online_signer`."""
+        coming = _online_file(role, coming=True)
+        signers = [self.online_signer(role)]
+        if Spool(self.home).holds(coming):
+            signers.append(offline.signer_of(self._read(coming), None, coming))
+        return signers
 
     def receipt_secret(self) -> bytes:
         """Seed (32 bytes) of the Ed25519 key that signs receipts."""
-        return self._read("online/receipt.key")
+        return self._read(_online_file(RECEIPT))
 
     def seal_secret(self) -> SealSecret:
         """The secret that opens sealed alerts."""
-        return SealSecret(self._read("online/seal.key"))
+        return SealSecret(self._read(_online_file(SEAL)))
+
+    def seal_secrets(self) -> list[SealSecret]:
+        """All secrets that sealed alerts may need: the present one, a coming one, and former ones."""
+        files = [_online_file(SEAL), _online_file(SEAL, coming=True), *self.former(SEAL).values()]
+        return [SealSecret(self._read(file)) for file in files if Spool(self.home).holds(file)]
+
+    def secrets(self) -> DeskSecrets:
+        """What the desk needs, read now.
+
+        Raises:
+            KeyMissing: the receipt or sealing key is not there.
+        """
+        stamp, present = self.stamp(), self.seal_secret()  # the stamp first: what changes meanwhile is seen next time
+        seals = {secret.public().key_id: secret for secret in self.seal_secrets()}
+        return DeskSecrets(self.receipt_secret(), present, seals, stamp)
+
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Changes when a receipt or sealing key does."""
+        found = []
+        for name in (_online_file(RECEIPT), _online_file(SEAL), _online_file(SEAL, coming=True), _FORMER):
+            with contextlib.suppress(OSError):
+                about = (self.home / name).stat()
+                found.append((about.st_ino, about.st_mtime_ns))
+        return tuple(found)
 
     def hq_keys(self) -> HqKeys:
         """The public keys that booths need for alerts and receipts."""
-        return HqKeys(receipt=signing_public(self.receipt_secret()), seal=self.seal_secret().public())
+        former = tuple(self._read(file) for file in self.former(RECEIPT).values())
+        return HqKeys(
+            receipt=signing_public(self.receipt_secret()), seal=self.seal_secret().public(), former_receipts=former
+        )
 
-    def authority_certificate(self) -> str:
-        """Certificate of the booths' authority, PEM."""
-        return self._read(_AUTHORITY_FILE).decode("ascii")
+    # --- keys that come and go (hq/rotation.py) ----------------------------------------------------------------------
 
-    def authority_file(self) -> Path:
-        """Where that certificate lies: TLS reads files."""
-        return self.home / _AUTHORITY_FILE
+    def coming(self) -> list[str]:
+        """The roles whose next key lies beside the present one."""
+        folder = Spool(self.home)
+        return [role for role in (*self.online_roles(), RECEIPT, SEAL) if folder.holds(_online_file(role, coming=True))]
 
-    def server_file(self) -> Path:
-        """Where the server's certificate and key lie, in one PEM file.
+    def prepare(self, role: str) -> None:
+        """Make the next key of a role, beside the present one."""
+        _key_folder(self.home).write(_online_file(role, coming=True), _fresh(role))
 
-        Raises:
-            KeyMissing: they were never made.
-        """
-        if not Spool(self.home).holds(_SERVER_FILE):
-            raise KeyMissing("There is no certificate for the server.", _MAKE_ONE)
-        return self.home / _SERVER_FILE
+    def coming_public(self, role: str) -> bytes:
+        """The public half of a coming receipt key, or the key id of a coming sealing key."""
+        secret = self._read(_online_file(role, coming=True))
+        return signing_public(secret) if role == RECEIPT else SealSecret(secret).public().key_id.encode()
 
-    def server_certificate_ends(self) -> dt.datetime:
-        """When the server's certificate ends, UTC.
+    def coming_hq_keys(self, *, stolen: bool) -> HqKeys:
+        """The public keys as they are with the coming ones in place; a stolen receipt key counts no more."""
+        keys, coming = self.hq_keys(), self.coming()
+        if RECEIPT in coming:
+            former = () if stolen else (*keys.former_receipts, keys.receipt)
+            keys = msgspec.structs.replace(keys, receipt=self.coming_public(RECEIPT), former_receipts=former)
+        if SEAL in coming:
+            seal = SealSecret(self._read(_online_file(SEAL, coming=True))).public()
+            keys = msgspec.structs.replace(keys, seal=seal)
+        return keys
 
-        Raises:
-            KeyMissing: there is none, or the file holds no certificate.
-        """
-        self.server_file()
-        try:
-            return x509.load_pem_x509_certificate(self._read(_SERVER_FILE)).not_valid_after_utc
-        except ValueError as error:
-            raise KeyMissing(f"{_SERVER_FILE} holds no certificate.", _MAKE_ONE) from error
-
-    def issue_server_certificate(
-        self, names: Sequence[str], *, now: dt.datetime, days: int = CERTIFICATE_DAYS
-    ) -> dt.datetime:
-        """Make a new key and certificate for the server, in place of those before; when the certificate ends.
+    def promote(self, role: str, *, former_receipts: Sequence[bytes] = ()) -> None:
+        """Put a role's next key in the present one's place.
 
         Args:
-            names: host names and addresses that booths call it by.
-            now: UTC.
-            days: how long it holds.
+            role: one of `coming`.
+            former_receipts: public halves of the receipt keys that still count, as they were published.
+        """
+        folder = _key_folder(self.home)
+        if role == SEAL:
+            secret = self.seal_secret()
+            folder.write(f"{_FORMER}/{SEAL}-{secret.public().key_id}.key", secret.secret)
+        if role == RECEIPT:
+            for file in self.former(RECEIPT).values():
+                folder.remove(file)
+            for public in former_receipts:
+                folder.write(f"{_FORMER}/{RECEIPT}-{short_id(public)}.key", public)
+        folder.write(_online_file(role), self._read(_online_file(role, coming=True)))
+        self.drop(role)
+
+    def drop(self, role: str) -> None:
+        """Forget a role's next key: nobody has been told of it."""
+        _key_folder(self.home).remove(_online_file(role, coming=True))
+
+    def former(self, role: str) -> dict[str, str]:
+        """The files of `receipt` or `seal` keys that have gone and still count, by the keys' ids."""
+        names = Spool(self.home).names(f"{_FORMER}/{role}-")
+        return {name.rpartition("-")[2].removesuffix(".key"): name for name in names}
+
+    def forget(self, role: str, key_id: str) -> None:
+        """Remove a former key for good.
 
         Raises:
-            KeyFault: no name, or one that is neither a host name nor an address.
-            KeyMissing: the authority's key is not there.
+            KeyMissing: there is none of that id.
         """
-        self._write_server_certificate(_server_names(names), now, days)
-        return self.server_certificate_ends()
+        file = self.former(role).get(key_id)
+        if file is None:
+            raise KeyMissing(f"There is no former {role} key of that id.", "`failsafe-hq keys list` shows them.")
+        _key_folder(self.home).remove(file)
 
-    def issue_certificate(self, request_pem: str, booth: str, *, now: dt.datetime, days: int = CERTIFICATE_DAYS) -> str:
-        """A TLS client certificate (PEM) for the link of `booth`, for the key of its certificate request.
-
-        Of the request only the key is taken; name, use and duration are headquarters' own.
-
-        Raises:
-            RequestRefused: the request does not parse, or is not signed by its own key.
-        """
-        if not BOOTH_ID.fullmatch(booth):
-            raise RequestRefused("A booth id is 2 to 32 capital letters, digits and hyphens.")
-        try:
-            request = x509.load_pem_x509_csr(request_pem.encode())
-            proven = request.is_signature_valid
-        except Exception as error:  # cryptography answers odd requests with several kinds of exception
-            raise RequestRefused("The certificate request cannot be read.") from error
-        if not proven:
-            raise RequestRefused("The certificate request is not signed by its own key.")
-        key = request.public_key()
-        if not isinstance(key, certificates.PublicKey):
-            raise RequestRefused("The certificate request's key is neither Ed25519 nor of an elliptic curve.")
-        certificate = certificates.for_link(key, booth, self.authority_certificate(), now, days)
-        return self._issued(certificate).decode("ascii")
-
-    def _write_server_certificate(self, names: Sequence[x509.GeneralName], now: dt.datetime, days: int) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = certificates.for_server(key.public_key(), names, self.authority_certificate(), now, days)
-        _key_folder(self.home).write(_SERVER_FILE, self._issued(certificate) + _pem(key, NoEncryption()))
-
-    def _issued(self, certificate: x509.CertificateBuilder) -> bytes:
-        """The certificate signed by the authority, PEM."""
-        key = load_pem_private_key(self._read(_AUTHORITY_KEY), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise KeyMissing(f"{_AUTHORITY_KEY} does not hold the authority's key.")
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        signed = certificate.add_extension(issuer, critical=False).sign(key, hashes.SHA256())
-        return signed.public_bytes(Encoding.PEM)
-
-    def _offline_signers(self, role: str, count: int, threshold: int, passphrase: str) -> list[CryptoSigner]:
-        folder = Spool(self.home)
-        present = [name for n in range(1, count + 1) if folder.holds(name := _offline_file(role, n))]
-        if len(present) < threshold:
-            raise KeyMissing(
-                f"{threshold} {role} keys must sign, and {len(present)} are in the {OFFLINE_FOLDER} folder.",
-                f"Bring the offline keys and put them into {self.home / OFFLINE_FOLDER}.",
-            )
-        stretched = _stretched(passphrase, self._read(_SALT_FILE))
-        return [_signer(self._read(name), stretched, name) for name in present]
+    def _offline_signers(self, role: str, threshold: int, passphrase: str) -> list[CryptoSigner]:
+        found = self.shares(role, passphrase)
+        usable = offline.at_hand(found, role, (share.keyid for share in found), threshold, self.folders())
+        return [share.signer for share in usable]
 
     def _read(self, name: str) -> bytes:
         try:
             return Spool(self.home).read(name, _KEY_LIMIT)
         except SyncError as error:
             raise KeyMissing(f"{name} is not there or cannot be read.") from error
-
-
-def _signer(pem: bytes, passphrase: bytes | None, name: str) -> CryptoSigner:
-    try:
-        key = load_pem_private_key(pem, passphrase)
-    except (ValueError, TypeError) as error:  # the text of the cause names no secret, but says nothing useful either
-        if passphrase is not None and b"ENCRYPTED" in pem:
-            raise PassphraseWrong("The passphrase does not open the offline keys.") from error
-        raise KeyMissing(f"{name} does not hold a key.") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyMissing(f"{name} does not hold an Ed25519 key.")
-    return CryptoSigner(key)
-
-
-def _server_names(names: Sequence[str]) -> list[x509.GeneralName]:
-    try:
-        return certificates.server_names(names)
-    except ValueError as error:
-        raise KeyFault(
-            "A name for the server is missing, or is neither a host name nor an address.",
-            "Give what stands between https:// and the port in the booths' configuration.",
-        ) from error

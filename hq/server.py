@@ -329,7 +329,7 @@ def tls_context(keys: KeyStore, now: dt.datetime) -> ssl.SSLContext:
         ServerFault: it has ended.
         KeyFault: it cannot be used.
     """
-    ends = keys.server_certificate_ends()
+    ends = keys.authority.server_certificate().not_valid_after_utc
     renew = "Make a new one: `failsafe-hq keys server-certificate --name NAME`, then restart."
     if ends <= now:
         raise ServerFault("The server's certificate has ended; no booth would believe it.", renew)
@@ -339,8 +339,8 @@ def tls_context(keys: KeyStore, now: dt.datetime) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     try:
-        context.load_cert_chain(keys.server_file())
-        context.load_verify_locations(cafile=keys.authority_file())
+        context.load_cert_chain(keys.authority.server_file())
+        context.load_verify_locations(cafile=keys.authority.file())
     except (ssl.SSLError, OSError) as error:
         raise KeyFault("The server's certificate cannot be used.", renew) from error
     return context

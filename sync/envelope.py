@@ -7,12 +7,13 @@ is randomised, and a key of headquarters may change.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import msgspec
 
 from failsafe.sync import seal
-from failsafe.sync.errors import Malformed
+from failsafe.sync.errors import Malformed, Unsigned
 from failsafe.sync.records import ChainEntry, Envelope, Heartbeat, HqKeys, Receipt, SignedEntry, Urgency, encode
 from failsafe.sync.seal import SealSecret
 
@@ -121,10 +122,16 @@ def check_receipt(receipt: Receipt, entry: ChainEntry, hq: HqKeys) -> None:
     """Return if the receipt is headquarters' and for this very entry.
 
     Raises:
-        Unsigned: the signature is not that of headquarters' receipt key.
+        Unsigned: the signature is not that of headquarters' receipt key, nor of a former one that still counts.
         Malformed: it is for another entry, or for other bytes of this one.
     """
-    seal.verify(hq.receipt, receipt.signature, "receipt", _receipt_bytes(receipt))
+    content = _receipt_bytes(receipt)
+    for former in hq.former_receipts:
+        with contextlib.suppress(Unsigned):
+            seal.verify(former, receipt.signature, "receipt", content)
+            break
+    else:
+        seal.verify(hq.receipt, receipt.signature, "receipt", content)
     if (receipt.id, receipt.booth, receipt.digest) != (entry.body.id, entry.body.place.booth, entry.digest()):
         raise Malformed("A receipt is not for the entry it names.")
 

@@ -170,6 +170,12 @@ def what_detectors_taught(tables: Any) -> None:  # noqa: ANN401
     tables.execute("CREATE TABLE detector (name TEXT PRIMARY KEY, memory BLOB NOT NULL) STRICT, WITHOUT ROWID")
 
 
+@MIGRATIONS()
+def with_which_keys_it_is_sealed(tables: Any) -> None:  # noqa: ANN401
+    """What waits is sealed anew when headquarters' sealing key or the booth's signing key is another."""
+    tables.execute("CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), keys TEXT NOT NULL) STRICT")
+
+
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
     """The floors that hold: of each feed the higher serial; where the lineages differ, the ledger's.
 
@@ -451,7 +457,7 @@ class Ledger:
     def keep_sealed(self, entry_id: str, sealed: bytes) -> bytes:
         """Keep the bytes an entry was sealed to; returns the bytes that are kept, which are those kept first.
 
-        Sealing twice gives two forms of one entry, and headquarters would take the second for a fork.
+        What is wiped on its way is written again with the same bytes; only `seal_anew` gives an entry another form.
 
         Raises:
             Malformed: there is no such entry.
@@ -462,6 +468,17 @@ class Ledger:
         if held is None:
             raise Malformed("Sealed bytes came for an entry that the ledger does not hold.")
         return held
+
+    def sealing(self) -> str | None:
+        """The keys with which what waits is sealed, as `seal_anew` was told; None if nobody has said."""
+        row = self._store.row("SELECT keys FROM sealing")
+        return row[0] if row else None
+
+    def seal_anew(self, keys: str) -> None:
+        """Forget in which form everything that waits was sealed, since `keys` (ids, public) count from now on."""
+        with self._store.transaction():
+            self._store.run("UPDATE delivery SET sealed = NULL WHERE receipt IS NULL")
+            self._store.run("INSERT OR REPLACE INTO sealing (id, keys) VALUES (1, ?)", (keys,))
 
     def mark_delivered(self, entry_id: str, receipt: bytes, at: str) -> None:
         """Keep headquarters' verified receipt; a second one for the same entry changes nothing.

@@ -236,6 +236,7 @@ class HqKeys(Record, frozen=True, kw_only=True):
 
     receipt: bytes  # Ed25519, 32 bytes
     seal: SealPublic
+    former_receipts: tuple[bytes, ...] = ()  # receipts that these keys signed are still on their way
 
 
 # --- enrolment -----------------------------------------------------------------------------------------------

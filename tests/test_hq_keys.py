@@ -197,9 +197,9 @@ def test_no_secret_shows_in_a_repr(store: KeyStore):
 
 @pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()])
 def test_a_certificate_for_a_booths_link(store: KeyStore, key: ec.EllipticCurvePrivateKey | Ed25519PrivateKey):
-    pem = store.issue_certificate(request(key, "SOMEBODY ELSE"), "DEMO-1", now=NOW, days=30)
+    pem = store.authority.issue_certificate(request(key, "SOMEBODY ELSE"), "DEMO-1", now=NOW, days=30)
     certificate = x509.load_pem_x509_certificate(pem.encode())
-    authority = x509.load_pem_x509_certificate(store.authority_certificate().encode())
+    authority = x509.load_pem_x509_certificate(store.authority.certificate().encode())
     certificate.verify_directly_issued_by(authority)
     assert certificate.public_key() == key.public_key()
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -211,7 +211,7 @@ def test_a_certificate_for_a_booths_link(store: KeyStore, key: ec.EllipticCurveP
 
 
 def test_the_authority_signs_certificates_and_nothing_else(store: KeyStore):
-    authority = x509.load_pem_x509_certificate(store.authority_certificate().encode())
+    authority = x509.load_pem_x509_certificate(store.authority.certificate().encode())
     usage = authority.extensions.get_extension_for_class(x509.KeyUsage).value
     assert usage.key_cert_sign and not usage.digital_signature
     assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -224,7 +224,7 @@ def test_requests_that_are_not_in_order(store: KeyStore):
     weak = request(rsa.generate_private_key(65537, 2048))
     for pem in ("", "no request", good[:200], changed, weak):
         with pytest.raises(RequestRefused):
-            store.issue_certificate(pem, "DEMO-1", now=NOW)
+            store.authority.issue_certificate(pem, "DEMO-1", now=NOW)
     for booth in ("", "demo", "A B", "X" * 40):
         with pytest.raises(RequestRefused):
-            store.issue_certificate(good, booth, now=NOW)
+            store.authority.issue_certificate(good, booth, now=NOW)

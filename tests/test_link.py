@@ -297,7 +297,7 @@ def server_context(file: Path, key: Path | None = None) -> ssl.SSLContext:
 
 def test_another_headquarters_is_not_believed(far: FarEnd, tmp_path: Path):
     foreign = keys.init(tmp_path / "foreign", passphrase=publishing.PASSPHRASE, now=publishing.now())
-    with far.served(server_context(foreign.server_file())) as url:
+    with far.served(server_context(foreign.authority.server_file())) as url:
         fault = refused(far, TlsRefused, url)
     assert "authority" in fault.detail
     assert far.requests == []
@@ -312,23 +312,23 @@ def test_a_booths_own_certificate_makes_no_headquarters(far: FarEnd, tmp_path: P
 
 
 def test_a_certificate_for_another_name(far: FarEnd):
-    far.hq.keys.issue_server_certificate(["desk.example"], now=publishing.now())
-    with far.served(server_context(far.hq.keys.server_file())) as url:
+    far.hq.keys.authority.issue_server_certificate(["desk.example"], now=publishing.now())
+    with far.served(server_context(far.hq.keys.authority.server_file())) as url:
         assert "another address" in refused(far, TlsRefused, url).detail
 
 
 def test_a_certificate_that_has_ended_points_at_the_clock(far: FarEnd):
-    far.hq.keys.issue_server_certificate(["127.0.0.1"], now=publishing.now() - dt.timedelta(days=9), days=1)
-    with far.served(server_context(far.hq.keys.server_file())) as url:
+    far.hq.keys.authority.issue_server_certificate(["127.0.0.1"], now=publishing.now() - dt.timedelta(days=9), days=1)
+    with far.served(server_context(far.hq.keys.authority.server_file())) as url:
         assert "clock" in refused(far, TlsRefused, url).advice
 
 
 def test_headquarters_does_not_believe_the_link(far: FarEnd, tmp_path: Path):
     """With TLS 1.3 the client learns of it after the handshake, and may only see the connection end."""
     foreign = keys.init(tmp_path / "foreign", passphrase=publishing.PASSPHRASE, now=publishing.now())
-    context = server_context(far.hq.keys.server_file())
+    context = server_context(far.hq.keys.authority.server_file())
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cafile=foreign.authority_file())
+    context.load_verify_locations(cafile=foreign.authority.file())
     with far.served(context) as url:
         assert "this booth's certificate" in refused(far, LineDown, url).advice
     assert far.requests == []

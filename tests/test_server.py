@@ -238,7 +238,7 @@ def self_made(folder: Path, name: str, issuer: Headquarters | None = None) -> tu
     else:
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
         request_pem = request.public_bytes(serialization.Encoding.PEM).decode()
-        pem = issuer.keys.issue_certificate(request_pem, name, now=publishing.now())
+        pem = issuer.keys.authority.issue_certificate(request_pem, name, now=publishing.now())
     (folder / "own.crt").write_text(pem)
     (folder / "own.key").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -621,31 +621,31 @@ def test_an_ended_certificate_is_refused_and_a_new_one_is_for_its_names(hq):
     with pytest.raises(ServerFault, match="ended"):
         tls_context(hq.keys, later)
     other = Headquarters(hq.home.parent / "other")
-    ends = other.keys.issue_server_certificate(["hq.example", "192.0.2.7", "hq.example"], now=later)
+    ends = other.keys.authority.issue_server_certificate(["hq.example", "192.0.2.7", "hq.example"], now=later)
     assert ends > later and tls_context(other.keys, later).verify_mode == ssl.CERT_REQUIRED
-    certificate = x509.load_pem_x509_certificate(other.keys.server_file().read_bytes())
+    certificate = x509.load_pem_x509_certificate(other.keys.authority.server_file().read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(name.value) for name in names] == ["hq.example", "192.0.2.7"]
-    assert other.keys.server_file().stat().st_mode & 0o777 == 0o600
+    assert other.keys.authority.server_file().stat().st_mode & 0o777 == 0o600
 
 
 def test_the_certificate_is_made_by_the_command_line(tmp_path):
     hq = Headquarters(tmp_path / "hq")
-    before = hq.keys.server_file().read_bytes()
+    before = hq.keys.authority.server_file().read_bytes()
     words = ["--home", str(hq.home), "keys", "server-certificate"]
     made = CliRunner().invoke(main, [*words, "--name", "hq.example", "--name", "127.0.0.1"])
     assert made.exit_code == 0 and "hq.example, 127.0.0.1" in made.stdout and "Restart" in made.stderr
-    assert hq.keys.server_file().read_bytes() != before
+    assert hq.keys.authority.server_file().read_bytes() != before
     assert CliRunner().invoke(main, words).exit_code == 2
     assert CliRunner().invoke(main, [*words, "--name", "no name"]).exit_code == 1
 
 
 @pytest.mark.parametrize("names", [[], [""], ["two words"], ["-x.example"], ["a..b"], ["x" * 64], ["*.example"]])
 def test_names_that_no_server_has(hq, names):
-    before = hq.keys.server_file().read_bytes()
+    before = hq.keys.authority.server_file().read_bytes()
     with pytest.raises(KeyFault):
-        hq.keys.issue_server_certificate(names, now=publishing.now())
-    assert hq.keys.server_file().read_bytes() == before
+        hq.keys.authority.issue_server_certificate(names, now=publishing.now())
+    assert hq.keys.authority.server_file().read_bytes() == before
 
 
 def test_an_address_that_is_not_this_machines(hq):

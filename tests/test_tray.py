@@ -6,6 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.tray import Tray
 from failsafe.sync import envelope, seal
+from failsafe.sync.errors import NotForThisBooth
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import (
     Alert,
@@ -187,6 +189,46 @@ def test_a_restart_lays_out_the_same_bytes(booth: Booth) -> None:
     booth.tray = booth.make_tray()
     until(lambda: len(booth.files) == 1)
     assert booth.files[0].read_bytes() == before
+
+
+@pytest.mark.parametrize("when", ["running", "at the next start"])
+def test_what_waits_is_sealed_anew_for_another_key_of_headquarters(booth: Booth, when: str) -> None:
+    entries = [booth.enrolled().record(alert(1)), booth.record(alert(2))]
+    until(lambda: len(booth.files) == 2)
+    coming = SealSecret.generate()
+    if when != "running":
+        booth.tray.stop()
+    newer = HqKeys(receipt=KEYS.receipt, seal=coming.public())
+    assert booth.recorder.submit(lambda ledger: ledger.keep_hq_keys(newer)).wait(PATIENCE_S)
+    if when != "running":
+        booth.tray = booth.make_tray()
+
+    def recipients() -> list[str]:
+        found = []
+        for file in booth.files:
+            with suppress(FileNotFoundError):  # it has just been taken away
+                found.append(msgspec.json.decode(file.read_bytes(), type=Envelope).recipient)
+        return found
+
+    until(lambda: recipients() == [coming.public().key_id] * 2)
+    for file, entry in zip(booth.files, entries, strict=True):
+        sealed = msgspec.json.decode(file.read_bytes(), type=Envelope)
+        assert envelope.open_entry(sealed, coming, seal.signing_public(SIGNING)) == entry
+        with pytest.raises(NotForThisBooth):
+            envelope.open_entry(sealed, HQ, seal.signing_public(SIGNING))
+
+
+def test_receipts_of_a_former_key_count_while_headquarters_says_so(booth: Booth) -> None:
+    entry = booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    coming = HqKeys(receipt=seal.signing_public(secrets.token_bytes(32)), seal=KEYS.seal)
+    assert booth.recorder.submit(lambda ledger: ledger.keep_hq_keys(coming)).wait(PATIENCE_S)
+    booth.answer(entry)
+    until(lambda: booth.tray._refused != {})
+    with_former = msgspec.structs.replace(coming, former_receipts=(KEYS.receipt,))
+    assert booth.recorder.submit(lambda ledger: ledger.keep_hq_keys(with_former)).wait(PATIENCE_S)
+    until(lambda: booth.files == [])
+    assert booth.undelivered() == 0
 
 
 def test_a_verified_receipt_and_nothing_else_empties_the_tray(booth: Booth) -> None:
