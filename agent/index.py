@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failsafe.agent.names import PARTICLES
+from failsafe.agent.nuclear_tier import NuclearTier
 from failsafe.agent.segment import (
     MOST_WEIGHT,
     PARTICLE_WEIGHT,
@@ -101,6 +103,16 @@ class Index:
 
     def __len__(self) -> int:
         return self._names
+
+    @cached_property
+    def nuclear(self) -> NuclearTier:
+        """The names of the nuclear tier, to be looked at one and all."""
+        gone = (self._gone, None)
+        return NuclearTier(
+            name
+            for segment, without in zip(self._segments, gone, strict=False)
+            for name in segment.nuclear_names(without)
+        )
 
     def rarity(self, token: str) -> float:
         """-ln of the share of names that bear this token; a token of no notice counts as borne by one."""

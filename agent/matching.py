@@ -44,6 +44,9 @@ __all__ = [
 _NAME_FROM: Final = 0.5  # names less alike than this are not looked at further
 # Names less alike than this are two, unless the trees take them for one.
 _ALIKE_FROM: Final = 0.62
+# The same two of the nuclear tier, whose budget is ten times as large: ln 10 below where strangers begin to be rare.
+_NUCLEAR_NAME_FROM: Final = 0.3
+_NUCLEAR_ODDS: Final = -2.3
 _SAME_NAME: Final = 0.96
 _MOST_NOTICES: Final = 10
 # So many candidates are weighed with care, the best by a quick look; of the nuclear tier so many.
@@ -275,7 +278,7 @@ def names_to_weigh(
     rows = [measures(tokens, each.name.tokens, hear_tokens(tokens, each.name.tokens), cut=cut) for each in glances]
     found: dict[str, NameFinding] = {}
     for each, odds in zip(glances, grown().weigh(rows).tolist(), strict=True):
-        if each.score < _ALIKE_FROM and odds < 0.0:
+        if each.score < _ALIKE_FROM and odds < (_NUCLEAR_ODDS if each.name.tier == "rn" else 0.0):
             continue
         aligned = _ALIGNED_POINTS * (each.score - _NAME_ZERO)
         points = aligned + _ODDS_POINTS * min(odds, _MOST_ODDS) + each.extra
@@ -300,18 +303,30 @@ def _weights(tokens: Tokens, index: Index) -> Weight:
 
 
 def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight) -> Iterator[_Glance]:
+    for name in _names_nearby(tokens, traveller, index):
+        score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
+        from_score = _NUCLEAR_NAME_FROM if name.tier == "rn" else _NAME_FROM
+        if score < from_score or _one_common_word(tokens, name.tokens, pairs):
+            continue
+        birth = birth_reason(traveller.birth_date, name.births)
+        evidence = (birth.points if birth else 0.0) + (sex_points(traveller.sex, name.sex) or 0.0)
+        rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
+        extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
+        extra += _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
+        yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
+
+
+def _names_nearby(tokens: Tokens, traveller: Traveller, index: Index) -> Iterator[NoticeName]:
+    """What the index finds, and of the nuclear tier, of which every name is looked at, what it has not found."""
     births = [traveller.birth_date] if traveller.birth_date else []
+    found = set()
     for each in index.search(tokens, births, cut=traveller.name_cut):
-        birth = birth_reason(traveller.birth_date, each.name.births)
-        evidence = (birth.points if birth else 0.0) + (sex_points(traveller.sex, each.name.sex) or 0.0)
         for name in (each.name, *each.others):
-            score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
-            if score < _NAME_FROM or _one_common_word(tokens, name.tokens, pairs):
-                continue
-            rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
-            extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
-            extra += _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
-            yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
+            found.add((name.entity_id, name.tokens))
+            yield name
+    for name in index.nuclear.nearest(tokens, traveller.birth_date, cut=traveller.name_cut, most=_NUCLEAR_WEIGHED):
+        if (name.entity_id, name.tokens) not in found:
+            yield name
 
 
 def _may_be_graded(each: _Glance, names: int) -> bool:

@@ -168,6 +168,16 @@ class Segment:
             sex=self.words[self.sex[notice]].decode(),
         )
 
+    def nuclear_names(self, gone: NDArray[np.bool_] | None = None) -> Iterator[NoticeName]:
+        """The names of the nuclear tier's notices, without those that are gone."""
+        notices = np.flatnonzero(self.tier == self.nuclear()) if self.nuclear() is not None else np.empty(0, np.intp)
+        if gone is not None:
+            notices = notices[~gone[notices]]
+        # A notice's rows stand together, and notices in the order of their rows.
+        bounds = np.searchsorted(self.row_notice, notices), np.searchsorted(self.row_notice, notices, side="right")
+        for first, last in zip(*(bound.tolist() for bound in bounds), strict=True):
+            yield from map(self.name, range(first, last))
+
     def rows(self, gone: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, IndexRow]]:
         """What the segment was built from, without the notices that are gone: for the merge of two segments."""
         for row in range(len(self)):
