@@ -45,6 +45,7 @@ TARGETS: Final[Mapping[str, float]] = {
     "replay_of_a_day_cpu": 60.0,
     "innocents_referred@5000": 80.0,
     "innocents_strong@5000": 10.0,
+    "names_strangers_matched": 0.1,
 }
 RATE_TARGETS: Final[Mapping[str, float]] = {
     "hq_ingest_batches_of_50": 800.0,
@@ -53,6 +54,13 @@ RATE_TARGETS: Final[Mapping[str, float]] = {
     "zone_number_inside": 99.0,
     "zone_number_first": 80.0,
     "disguised_found@5000": 98.5,
+    "names_auc": 0.86,
+    "names_recall_at_1pc_false": 0.34,
+    "names_cases_f1": 0.87,
+    "names_strong_cases_as_labelled": 100.0,
+    "names_original_script_auc": 0.97,
+    "names_hebrew_auc": 0.92,
+    "names_korean_auc": 0.87,
 }
 
 

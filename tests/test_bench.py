@@ -35,6 +35,7 @@ COLUMNS = ("name", "value", "unit", "against", "ratio", "n")
 SIZE, CROSSINGS, ALERTS = 200, 8, 60
 OCCUPANCIES = 2000
 INNOCENTS = 400
+STRANGERS = 500
 BOOTH_FIGURES = {
     "verdict_p50",
     "verdict_p99",
@@ -123,6 +124,24 @@ REFERRAL_FIGURES = {
     *(f"innocents_{grade}{bound}@5000" for grade in ("referred", "strong") for bound in ("", "_upper95")),
     *(f"disguised{kind}_found{grade}@5000" for kind in ("", "_hard") for grade in ("", "_strong")),
 }
+NAME_FIGURES = {
+    f"names_{what}"
+    for what in (
+        "pairs",
+        "auc",
+        "recall_at_1pc_false",
+        "cases_f1",
+        "cases_auc",
+        "strong_cases_as_labelled",
+        "original_script_auc",
+        "hebrew_auc",
+        "korean_auc",
+        "strangers_matched",
+        "true_pairs_matched",
+        "true_pairs_at_0.1pc_of_strangers",
+        "a_pair_cpu",
+    )
+}
 FIGURES_WITHOUT_SIZE = {
     "ledger_append_p50",
     "ledger_append_p99",
@@ -140,10 +159,14 @@ FIGURES_WITHOUT_SIZE = {
     *DESK_FIGURES,
     *RADIATION_FIGURES,
     *REFERRAL_FIGURES,
+    *NAME_FIGURES,
 }
-MAY_BE_NOTHING = {"refresh_unchanged_bodies", "zone_number_wrong", "zone_two_confusions_wrong"} | {
-    name for name in RADIATION_FIGURES | REFERRAL_FIGURES if name.startswith(("false_alarms_", "innocents_"))
-}
+MAY_BE_NOTHING = {
+    "refresh_unchanged_bodies",
+    "zone_number_wrong",
+    "zone_two_confusions_wrong",
+    "names_strangers_matched",
+} | {name for name in RADIATION_FIGURES | REFERRAL_FIGURES if name.startswith(("false_alarms_", "innocents_"))}
 
 
 # --- the whole bench, small --------------------------------------------------------------------------------------
@@ -159,6 +182,7 @@ def told():
         "occupancies": OCCUPANCIES,
         "indexed": SIZE,
         "innocents": INNOCENTS,
+        "strangers": STRANGERS,
     }
     words = [word for name, number in sizes.items() for word in (f"--{name}", str(number))]
     command = [sys.executable, "-m", "tests.bench", *words]

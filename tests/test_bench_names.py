@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import xml.etree.ElementTree as ET
 import zipfile
 
+import numpy as np
 import pytest
 
-from tests.bench import rival
+from failsafe.agent.figures import RATE_TARGETS, TARGETS
+from tests import grow
+from tests.bench import pairs, rival
 
 PAIRS = [("Vladimir Putin", "Владимир Путин"), ("Vladimir Putin", "Ingrid Holm"), ("Ingrid Holm", "Ingrid Holm")]
 
@@ -41,3 +46,64 @@ def test_the_stand_in_is_a_wheel_with_nothing_in_it(tmp_path):
     with zipfile.ZipFile(rival.stand_in(tmp_path / "wheels")) as wheel:
         assert all(".dist-info/" in name for name in wheel.namelist())
         assert b"Name: pyicu" in wheel.read("pyicu-2.99.dist-info/METADATA")
+
+
+# --- the figures -------------------------------------------------------------------------------------------------
+
+
+def lesson(same, category="un_alias_good", quality="", group=0):
+    return grow.Lesson("Ingrid Holm", "Ingrid Holme", same, category, quality, group)
+
+
+def scored(name, scores, strangers=(0.0,) * 99 + (5.0,), match_from=2.0):
+    return pairs.Scored(name, np.array(scores, float), np.array(strangers, float), match_from, 7.0)
+
+
+@pytest.fixture
+def compared():
+    """Six pairs of each kind, which ours tells apart and the rival only by half."""
+    kinds = [category for _, category in pairs.SCRIPTS] + ["nk_checks"]
+    known = [lesson(same, kind, "STRONG" if kind == "nk_checks" else "") for kind in kinds for same in (True, False)]
+    own = scored("booth", [3.0 if one.same else 1.0 for one in known])
+    half = scored("half", [3.0 if one.same and one.category.startswith("nk_") else 1.0 for one in known])
+    return pairs.Compared(known, own, [half], ("logic-v2: not installed: make rivals",))
+
+
+def test_ours_and_a_rival_stand_in_one_row_a_figure(compared):
+    rows = {row["name"]: row for row in pairs.figures_of(compared)}
+    assert rows["names_auc"]["value"] == 1.0 and rows["names_auc"]["against"] == "half, 0.625 AUC"
+    assert rows["names_hebrew_auc"]["ratio"] == 2.0 and rows["names_hebrew_auc"]["n"] == 2
+    assert rows["names_strong_cases_as_labelled"]["value"] == 100.0
+    assert rows["names_true_pairs_matched"]["against"] == "half, alike from 2, 25.0 %"
+    assert rows["names_strangers_matched"]["value"] == 1.0
+    assert rows["names_true_pairs_at_0.1pc_of_strangers"]["value"] == 0.0  # one stranger in 100 is above all
+
+
+def test_what_is_missing_is_said_and_not_left_out(compared, tmp_path):
+    first = next(pairs.figures_of(compared))
+    assert "make rivals" in first["against"] and first["value"] == 8.0
+    (row,) = pairs.figures(tmp_path)
+    assert "FAILSAFE_SHARED" in row["against"] and row["value"] == 0.0
+    whole = dataclasses.replace(compared, missing=())
+    assert next(pairs.figures_of(whole))["against"] == "all rivals answered"
+
+
+def test_the_best_threshold_is_that_of_the_best_f1():
+    scores, same = np.array([0.1, 0.4, 0.5, 0.9]), np.array([False, True, False, True])
+    assert pairs.best_threshold(scores, same) == 0.4
+    assert grow.best_f1(scores, same) == pytest.approx(0.8)
+
+
+def test_targets_of_names_are_of_figures_that_there_are(compared):
+    there = {row["name"] for row in pairs.figures_of(compared)}
+    assert {name for name in TARGETS | RATE_TARGETS if name.startswith("names_")} <= there
+
+
+def test_the_picture_shows_every_scorer_within_its_frame(compared):
+    drawn = ET.fromstring(pairs.drawing(compared))
+    words = {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"booth", "half", "match", "the same person", "unrelated names of one script"} <= words
+    for line in drawn.iter("{http://www.w3.org/2000/svg}polyline"):
+        for point in line.get("points").split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= 350 and 0 <= y <= 190

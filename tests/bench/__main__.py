@@ -17,11 +17,11 @@ from rich.progress import Progress
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import headquarters, hq_ingest, indexing, journey, line, parts, portal, referrals
+from tests.bench import headquarters, hq_ingest, indexing, journey, line, pairs, parts, portal, referrals
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 6
+STEPS_ONCE = 9
 STEPS_A_SIZE = 2
 
 
@@ -32,6 +32,7 @@ def measure(
     occupancies: int,
     indexed: int,
     innocents: int,
+    strangers: int,
     step: Callable[[str], None],
 ) -> Iterator[Figure]:
     """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
@@ -43,6 +44,7 @@ def measure(
         ("a portal's alarm on its way to the page", lambda place: portal.figures(place, crossings)),
         ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
         (f"an index of {indexed} persons, some minutes", lambda place: indexing.figures(place, indexed)),
+        ("pairs of names, beside rivals", lambda place: pairs.figures(strangers=strangers)),
         ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
@@ -71,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--occupancies", type=int, default=radiation.OCCUPANCIES, help="Quiet ones, simulated.")
     options.add_argument("--indexed", type=int, default=indexing.PERSONS, help="Persons in the index measured alone.")
     options.add_argument("--innocents", type=int, default=referrals.INNOCENTS, help="Travellers who are on no list.")
+    options.add_argument("--strangers", type=int, default=pairs.STRANGERS, help="Unrelated pairs of names.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     console = bench.standard_error()
@@ -81,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        sized = chosen.crossings, chosen.alerts, chosen.occupancies, chosen.indexed, chosen.innocents
-        for row in measure(sizes, *sized, step):
+        numbers = chosen.crossings, chosen.alerts, chosen.occupancies, chosen.indexed, chosen.innocents
+        for row in measure(sizes, *numbers, chosen.strangers, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))
