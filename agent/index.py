@@ -1,7 +1,8 @@
 """The notices' names in memory, made to be asked: a few candidates for a traveller in a few milliseconds. Pure.
 
 How a name is found: each of its tokens is compared with the distinct sounds of all notices, each sound found brings
-its names, and a name collects the weight of the tokens that met. Rare tokens weigh more. The best names by shared
+its names, and a name collects the weight of the tokens that met. Rare tokens weigh more. A date of birth that agrees
+stands for one token that met, so that whoever was born on the day is found by one other. The best names by shared
 weight go to `matching`, which judges them.
 
 The index is one large segment, and a small one of the notices that came since, searched together; of notices that
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import compress, islice
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +29,10 @@ from failsafe.agent.segment import (
     IndexRow,
     NoticeName,
     Segment,
-    joined,
+    day_number,
+    days,
+    neighbours,
+    partings,
     years,
 )
 from failsafe.agent.vocabulary import Closeness, Ids
@@ -41,7 +45,10 @@ _ROWS_A_NOTICE: Final = 5
 # A single shared token is a candidate among several only where few names bear it.
 _RARE_NAMES: Final = 12
 _SURE: Final = 100  # the closeness of a sound to itself
-_MOST_WORDS: Final = 30  # tokens and joined neighbours of one traveller that are looked for
+_SAME_DAY: Final = 0.15  # beside a year's bonus: about what it says beside a name
+_MOST_WORDS: Final = 30  # tokens of one traveller that are looked for
+_MOST_WAYS: Final = 60  # with what they are joined or parted to; each of them and the date has a bit
+_REMEMBERED_ROWS: Final = 2_000  # of a parted token; of more they are looked up again
 # So many rows are compared exactly at once; of more, the others only if they may still be among the best.
 _EXACT_AT_ONCE: Final = 2_000
 _EXACT_AT_MOST: Final = 12_000  # where tokens of one name are near each other, that may be a tenth of all names
@@ -63,24 +70,36 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """What is looked for: a token, or two neighbours written as one, which count as two tokens that met."""
+    """What is looked for: a token, two neighbours written as one, or the two parts of a token.
+
+    The last two count as two tokens that met. Of a parted token both parts must meet in one name, as they are.
+    """
 
     token: str
     joined: bool = False
+    parts: tuple[str, str] | None = None
+
+    @property
+    def double(self) -> bool:
+        return self.joined or self.parts is not None
 
     @property
     def particle(self) -> bool:
-        return self.token in PARTICLES and not self.joined
+        return self.token in PARTICLES and not self.double
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Near:
-    """A word in one segment: the sounds near it, how close they are, and how many rows they bring."""
+    """A word in one segment: the sounds near it, how close they are, and how many rows they bring.
+
+    Of a parted token the two sounds, and the rows that bear both.
+    """
 
     word: _Word
     ids: Ids
     close: Closeness
     mass: int
+    rows: Ids | None = None
 
 
 class Index:
@@ -140,7 +159,7 @@ class Index:
             cut: the zone had no room for the whole name, so any token may be the beginning of a longer one.
             most: how many notices at most.
         """
-        words = list(_words(tokens))
+        words = list(islice(_words(tokens), _MOST_WAYS))
         near = [[self._look(place, word, cut=cut) for word in words] for place in range(len(self._segments))]
         if not words or not self._names:
             return []
@@ -159,12 +178,11 @@ class Index:
         key = (place, word, cut)
         near = self._remembered.get(key)
         if near is None:
-            segment = self._segments[place]
-            ids, close = segment.near(word.token, cut=cut and not word.joined, joined=word.joined)
-            near = _Near(word, ids, close, segment.mass(ids))
+            near = _near(self._segments[place], word, cut=cut)
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[key] = near
+            if near.rows is None or near.mass <= _REMEMBERED_ROWS:
+                self._remembered[key] = near
         return near
 
     def _asked(self, tokens: Sequence[str], near: Sequence[Sequence[_Near]], place: int) -> int:
@@ -174,7 +192,7 @@ class Index:
         for at in (place, *others):
             for each in near[at]:
                 own = each.ids[each.close == _SURE]
-                if len(own) and not each.word.joined:
+                if len(own) and not each.word.double:
                     weights.setdefault(each.word.token, int(self._segments[at].weights[own].max()))
         return sum(weights.get(token, _unseen(token)) for token in dict.fromkeys(tokens))
 
@@ -193,13 +211,34 @@ class Index:
 
 
 def _words(tokens: Sequence[str]) -> Iterator[_Word]:
-    """Tokens and joined neighbours, each once.
+    """Tokens, joined neighbours and parted tokens, each once.
 
     An initial brings half the world; the aligner counts it among candidates found otherwise.
     """
     distinct = [token for token in dict.fromkeys(tokens) if len(token) > 1][:_MOST_WORDS]
     yield from map(_Word, distinct)
-    yield from (_Word(pair, joined=True) for pair in dict.fromkeys(joined(tokens[:_MOST_WORDS])))
+    yield from (_Word(pair, joined=True) for pair in dict.fromkeys(neighbours(tokens[:_MOST_WORDS])))
+    for token in distinct:
+        yield from (_Word(token, parts=parts) for parts in partings(token))
+
+
+def _near(segment: Segment, word: _Word, *, cut: bool) -> _Near:
+    if word.parts is None:
+        ids, close = segment.near(word.token, cut=cut and not word.joined, joined=word.joined)
+        return _Near(word, ids, close, segment.mass(ids))
+    both = segment.parts(*word.parts)
+    rows = np.empty(0, np.int32) if both is None else segment.bearing_both(*both)
+    sounds = np.array(both or (), np.int32)
+    return _Near(word, sounds, np.full(len(sounds), _SURE, np.uint8), len(rows), rows)
+
+
+def _days(births: Iterable[str]) -> set[int]:
+    """The days that a date of birth may be: itself, with day and month exchanged, a year before and after."""
+    found = set()
+    for year, month, day in days(births):
+        found |= {day_number(each, month, day) for each in (year - 1, year, year + 1)}
+        found.add(day_number(year, day, month))
+    return found
 
 
 def _unseen(token: str) -> int:
@@ -228,10 +267,10 @@ class _Search:
 
     def best(self, births: Sequence[str], most: int) -> tuple[Ids, NDArray[np.float64]]:
         """The best rows and their shares, best first, with those that are as good as the last."""
-        rows, could = self._candidates()
+        rows, could, dated = self._candidates(births)
         if not len(rows):
             return rows, could
-        bonus = self._bonus(rows, births)
+        bonus = self._bonus(rows, births) + np.where(dated, _SAME_DAY, 0.0)
         could += bonus
         if len(rows) > _EXACT_AT_ONCE:
             order = np.argsort(-could, kind="stable")
@@ -247,25 +286,31 @@ class _Search:
 
     # --- who comes into question ---------------------------------------------------------------------------------
 
-    def _candidates(self) -> tuple[Ids, NDArray[np.float64]]:
-        """Rows that share two tokens, or one that is rare or the only one; with the most that they may share."""
+    def _candidates(self, births: Sequence[str]) -> tuple[Ids, NDArray[np.float64], NDArray[np.bool_]]:
+        """Rows that share two tokens, one and the day of birth, or one that is rare or the only one.
+
+        With the most that they may share, and whether the day agrees.
+        """
         words = sorted(
             (each for each in self._near if self._particles or not each.word.particle), key=lambda each: each.mass
         )
         if not words:
-            return np.empty(0, np.int32), np.empty(0)
-        flags = np.uint64 if len(words) > 8 else np.uint8
+            return np.empty(0, np.int32), np.empty(0), np.empty(0, np.bool_)
+        flags = np.uint64 if len(words) > 7 else np.uint8
         met: NDArray[Any] = np.zeros(len(self._segment), flags)
         # Who shares two tokens shares one other than the commonest, whose rows are looked at only where one has met.
         last = (
             None
             if self._alone
-            else max((place for place, each in enumerate(words) if not each.word.joined), default=None)
+            else max((place for place, each in enumerate(words) if not each.word.double), default=None)
         )
-        brought = []
+        dated = flags(1 << len(words))
+        brought = [] if self._alone else [self._segment.born_on(_days(births))]
+        for rows in brought:
+            met[rows] |= dated
         for place, each in enumerate(words):
             if place != last:
-                rows = self._segment.bearing(each.ids)
+                rows = self._segment.bearing(each.ids) if each.rows is None else each.rows
                 met[rows] |= flags(1 << place)
                 brought.append(rows)
         if last is not None:
@@ -277,13 +322,14 @@ class _Search:
                 met[rows[met[rows] > 0]] |= flags(1 << last)
         rows = np.concatenate(brought) if brought else np.empty(0, np.int32)
         rows = self._counting(rows, met, words, flags)
-        return rows, self._most(rows, met[rows], words)
+        seen = met[rows]
+        return rows, self._most(rows, seen, words), (seen & dated) != 0
 
     def _counting(self, rows: Ids, met: NDArray[Any], words: Sequence[_Near], flags: type[np.generic]) -> Ids:
         """Of the rows that were brought, each once, those that share enough."""
         seen = met[rows]
         if not self._alone:
-            double = _flags(each.word.joined for each in words)
+            double = _flags(each.word.double for each in words)
             single = _flags(each.word in self._rare for each in words)
             enough = (np.bitwise_count(seen) >= 2) | ((seen & flags(double | single)) != 0)
             rows = rows[enough]
@@ -303,7 +349,7 @@ class _Search:
     def _gain(self, each: _Near) -> int:
         """The most that a row gains by this word."""
         gains = each.close.astype(np.int64) * self._segment.weights[each.ids]
-        return int(gains.max()) * (2 if each.word.joined else 1)
+        return int(gains.sum()) if each.word.parts else int(gains.max()) * (2 if each.word.joined else 1)
 
     # --- how much they share -------------------------------------------------------------------------------------
 
@@ -321,6 +367,9 @@ class _Search:
         weights = segment.weights[sounds].astype(np.int64)
         table = np.zeros(len(segment.weights), np.uint8)
         for each in self._near:
+            if each.rows is not None:
+                gained += np.where(np.isin(rows, each.rows), self._gain(each), 0)
+                continue
             table[each.ids] = each.close
             gains = np.maximum.reduceat(table[sounds] * weights, first)
             gained += 2 * gains if each.word.joined else gains

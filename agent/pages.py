@@ -20,7 +20,7 @@ from failsafe.agent.segment import Segment
 from failsafe.agent.vocabulary import Buckets, Texts, Vocabulary
 
 PIECE: Final = 4 * 1024 * 1024  # bytes before compression
-_SHAPE: Final = "1"  # of the arrays; another number has them built anew
+_SHAPE: Final = "2"  # of the arrays; another number has them built anew
 _LEVEL: Final = 1
 
 
@@ -131,8 +131,10 @@ def _whole(segment: Segment) -> bool:
         and len(segment.posting) == sounds + 1 == len(segment.vocabulary) + 1
         and len(segment.cells) == segment.row_start[-1]
         and len(segment.rows_of) == segment.posting[-1]
+        and int(segment.days.astype(np.uint32).max(initial=0)) <= max(notices - 1, 0)
         and len(segment.sound_of) == len(segment.tokens) == len(segment.bearers)
         and len(segment.entity_ids) == len(segment.births) == notices
         and all(len(each) == rows for each in (segment.row_weight, segment.row_kind, segment.row_notice))
         and all(len(text.letters) == text.start[-1] for text in texts)
+        and all(len(each.members) == each.start[-1] for each in (segment.spelled, segment.vocabulary.deletes))
     )

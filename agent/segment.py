@@ -4,23 +4,37 @@ A segment is built once from rows and never changed. What stands in it by positi
 
 - token: a distinct folded token or two neighbours written as one; tokens stand in the order of the alphabet;
 - sound: a distinct form by which tokens meet, with its weight and the rows that bear it (a *posting*);
-- row: one name of one notice, as its tokens in their order, then its joined neighbours;
+- row: one name of one notice, as its tokens in their order, then its joined neighbours, where one of them is short:
+  longer ones are looked for as joined or parted where a traveller's are;
 - notice: the ids, births, tier and sex that rows share, by the number that the mirror gave it.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from failsafe.agent.names import PARTICLES
-from failsafe.agent.vocabulary import Closeness, Ids, Texts, Vocabulary, beginnings, merged_near, sound
+from failsafe.agent.vocabulary import (
+    SPELLED_UP_TO,
+    Buckets,
+    Closeness,
+    Ids,
+    Texts,
+    Vocabulary,
+    beginnings,
+    merged_near,
+    sound,
+    spelled_keys,
+    spelled_near,
+)
 
 IndexRow = tuple[str, str, str, str, Sequence[str], str]  # entity_id, tier, tokens, kind, births, sex
 
@@ -34,6 +48,9 @@ JOINED_CLOSENESS: Final = 84  # below it the aligner takes them for two
 NO_YEAR: Final = -9999
 _MOST_TOKENS: Final = 255
 _JOINED_UP_TO: Final = 4  # letters of a syllable that scripts and clerks join to its neighbour
+_PART_FROM: Final = _JOINED_UP_TO + 1  # letters of each of two names written as one that stand apart on the notice
+_SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
+_DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,20 @@ def joined(tokens: Sequence[str]) -> list[str]:
     ]
 
 
+def neighbours(tokens: Sequence[str]) -> list[str]:
+    """All neighbours of a traveller's name written as one, however long."""
+    return [
+        first + second
+        for first, second in pairwise(tokens)
+        if min(len(first), len(second)) > 1 and not (first in PARTICLES and second in PARTICLES)
+    ]
+
+
+def partings(token: str) -> list[tuple[str, str]]:
+    """The ways to read a long token as two names of which the index holds no joined form."""
+    return [(token[:place], token[place:]) for place in range(_PART_FROM, len(token) - _PART_FROM + 1)]
+
+
 def weigh(bearers: NDArray[Any], names: int) -> NDArray[np.uint8]:
     """The weight of sounds that so many of `names` names bear."""
     rarity = np.log((names + 1.0) / np.maximum(bearers, 1)) / np.log(names + 2.0)
@@ -75,6 +106,7 @@ class Segment:
     tokens: Texts
     bearers: NDArray[np.uint32]  # rows, of each token
     sound_of: Ids  # of each token
+    spelled: Buckets  # short tokens
     vocabulary: Vocabulary
     weights: NDArray[np.uint8]  # of each sound
     posting: NDArray[np.uint32]
@@ -92,6 +124,7 @@ class Segment:
     tier: NDArray[np.uint8]
     sex: NDArray[np.uint8]
     number: NDArray[np.int64]  # that the mirror gave the notice
+    days: NDArray[np.uint64]  # of birth, as 20261122 << 32 | notice, sorted
     words: Texts  # what kinds, tiers and sexes are called
 
     @classmethod
@@ -128,10 +161,36 @@ class Segment:
         if joined:
             near = close >= JOINED_CLOSENESS
             return ids[near], close[near]
+        if len(token) <= SPELLED_UP_TO and token not in PARTICLES:
+            spelled, closer = spelled_near(self.tokens, self.spelled, token)
+            ids, close = merged_near(ids, close, self.sound_of[spelled], closer)
         if cut and len(token) >= PREFIX_FROM and token not in PARTICLES:
             longer = np.fromiter(beginnings(self.tokens, token.encode()), np.int32)
             ids, close = merged_near(ids, close, self.sound_of[longer], PREFIX_CLOSENESS)
         return ids, close
+
+    def parts(self, head: str, tail: str) -> tuple[int, int] | None:
+        """The sounds of two names, where both are borne by somebody."""
+        first = self.vocabulary.find(sound(head))
+        second = None if first is None else self.vocabulary.find(sound(tail))
+        return None if first is None or second is None else (first, second)
+
+    def bearing_both(self, first: int, second: int) -> Ids:
+        """The rows that bear two sounds."""
+        rarer, other = sorted(
+            (self.rows_of[self.posting[each] : self.posting[each + 1]] for each in (first, second)), key=len
+        )
+        place = np.minimum(np.searchsorted(other, rarer), len(other) - 1)
+        return rarer[other[place] == rarer] if len(other) else rarer
+
+    def born_on(self, days: Iterable[int]) -> Ids:
+        """The rows of all notices with one of these dates of birth (20261122)."""
+        bounds = np.array([(day << 32, (day + 1) << 32) for day in days], np.uint64).reshape(-1, 2)
+        places = np.searchsorted(self.days, bounds).tolist()
+        born = np.concatenate([self.days[first:last] for first, last in places] or [self.days[:0]])
+        notices = born.astype(np.uint32).view(np.int32)  # as `row_notice` is: of another kind numpy would cast all
+        rows = [np.searchsorted(self.row_notice, notices, side=side).tolist() for side in _SIDES]
+        return np.array([row for first, last in zip(*rows, strict=True) for row in range(first, last)], np.int32)
 
     def bearing(self, sounds: Ids) -> Ids:
         """The rows of some sounds; a row that bears two of them comes twice."""
@@ -193,6 +252,19 @@ def years(births: Sequence[str]) -> list[int]:
     return [int(birth[:4]) for birth in births if birth[:4].isdecimal()]
 
 
+def days(births: Iterable[str]) -> Iterator[tuple[int, int, int]]:
+    """Year, month and day of those ISO dates that have all three."""
+    for birth in births:
+        if whole := _DATE.fullmatch(birth):
+            year, month, day = map(int, whole.groups())
+            yield year, month, day
+
+
+def day_number(year: int, month: int, day: int) -> int:
+    """20261122: how `Segment.born_on` is asked."""
+    return (year * 100 + month) * 100 + day
+
+
 class _Builder:
     """Rows go in one by one, arrays come out."""
 
@@ -207,6 +279,7 @@ class _Builder:
         self._entity_start, self._births_start = array("I", [0]), array("I", [0])
         self._first, self._last = array("h"), array("h")
         self._tier, self._sex, self._number = array("B"), array("B"), array("q")
+        self._days = array("Q")
 
     def take(self, rows: Iterable[tuple[int, IndexRow]]) -> _Builder:
         before: object = None
@@ -222,6 +295,7 @@ class _Builder:
         return self
 
     def _add_notice(self, number: int, entity_id: str, tier: str, births: Sequence[str], sex: str) -> None:
+        self._days.extend(day_number(*day) << 32 | len(self._number) for day in days(births))
         self._number.append(number)
         self._entity_ids += entity_id.encode()
         self._entity_start.append(len(self._entity_ids))
@@ -268,6 +342,7 @@ class _Builder:
             tokens=tokens,
             bearers=bearers,
             sound_of=sound_of,
+            spelled=spelled_keys(tokens),
             vocabulary=vocabulary,
             weights=weights,
             posting=posting,
@@ -285,6 +360,7 @@ class _Builder:
             tier=_array(self._tier),
             sex=_array(self._sex),
             number=_array(self._number),
+            days=np.sort(_array(self._days)),
             words=Texts.of(word.encode() for word in self._words),
         )
 

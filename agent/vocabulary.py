@@ -6,6 +6,9 @@ particle is a sound of its own, in small letters, so that the surname Wan does n
 What is near is found without looking at every word: two words at most two edits apart share a key, that is what is
 left of the first six letters of each when up to two are struck out. Keys lie in buckets, the words of a bucket are
 compared by the letters they are made of, and only the few that are left by their edit distance.
+
+One wrong letter of a short name may make another sound of it altogether (KILIC, KIIC; LEE, LER), so that short tokens
+are also compared as they are spelled (`spelled_near`).
 """
 
 from __future__ import annotations
@@ -26,11 +29,12 @@ from rapidfuzz.process import cdist
 
 from failsafe.agent.names import PARTICLES, consonants, squash
 
-# A sound of this many letters may differ by one, by two letters; shorter ones must be equal.
-ONE_EDIT_FROM: Final = 3
+# A sound of this many letters may differ by one, by two letters; one of two letters by no missing letter.
+ONE_EDIT_FROM: Final = 2
 TWO_EDITS_FROM: Final = 7
 SKELETON_FROM: Final = 3  # consonants; shorter skeletons belong to everybody
 SKELETON_CLOSENESS: Final = 75  # of 100, as every closeness here: integers, since float ties lose hits
+SPELLED_UP_TO: Final = 5  # letters of a token that is also looked for as it is spelled
 
 _KEY_LETTERS: Final = 6
 _LETTER_BITS: Final = 5
@@ -191,16 +195,21 @@ class Vocabulary:
         distances = cdist(
             [sounded], self.sounds.several(like), scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8
         )[0]
-        kept = distances <= edits
-        ids = like[kept]
-        longer = np.maximum(self.sounds.start[ids + 1] - self.sounds.start[ids], len(sounded))
-        return ids, (100 - 100 * distances[kept].astype(np.int64) // longer).astype(np.uint8)
+        return _measured(self.sounds, like, sounded, distances, edits)
 
 
-def _merged(ids: Ids, close: Closeness, more: Ids, closeness: int) -> tuple[Ids, Closeness]:
+def _measured(texts: Texts, ids: Ids, asked: bytes, distances: NDArray[np.uint8], edits: int) -> tuple[Ids, Closeness]:
+    """Of some texts those near enough, and how close; two letters bear another letter, but none more or less."""
+    lengths = (texts.start[ids + 1] - texts.start[ids]).astype(np.int64)
+    kept = (distances <= edits) & ((lengths == len(asked)) | (len(asked) > ONE_EDIT_FROM))
+    longer = np.maximum(lengths[kept], len(asked))
+    return ids[kept], (100 - 100 * distances[kept].astype(np.int64) // longer).astype(np.uint8)
+
+
+def _merged(ids: Ids, close: Closeness, more: Ids, closeness: int | Closeness) -> tuple[Ids, Closeness]:
     """Both with the greater closeness where one stands in both."""
     both = np.concatenate((ids, more))
-    closer = np.concatenate((close, np.full(len(more), closeness, np.uint8)))
+    closer = np.concatenate((close, np.broadcast_to(np.asarray(closeness, np.uint8), len(more))))
     if not len(both):
         return _NOBODY
     order = np.lexsort((closer, both))
@@ -209,9 +218,19 @@ def _merged(ids: Ids, close: Closeness, more: Ids, closeness: int) -> tuple[Ids,
     return both[last], closer[last]
 
 
-def merged_near(ids: Ids, close: Closeness, more: Ids, closeness: int) -> tuple[Ids, Closeness]:
-    """The near sounds with some more that are so close at least; each once."""
-    return _merged(ids, close, _distinct([more]), closeness) if len(more) else (ids, close)
+def merged_near(ids: Ids, close: Closeness, more: Ids, closeness: int | Closeness) -> tuple[Ids, Closeness]:
+    """The near sounds with some more that are so close at least; each once, with the greatest closeness."""
+    return _merged(ids, close, more, closeness) if len(more) else (ids, close)
+
+
+def spelled_near(tokens: Texts, spelled: Buckets, asked: str) -> tuple[Ids, Closeness]:
+    """Short tokens that differ from a short one by one letter as they are spelled; `spelled` is `spelled_keys`'."""
+    letters = asked.encode()
+    among = _distinct(spelled.among(_keys_of(letters, 1)))
+    if not len(among):
+        return _NOBODY
+    distances = cdist([letters], tokens.several(among), scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)[0]
+    return _measured(tokens, among, letters, distances, 1)
 
 
 def _distinct(parts: Sequence[Ids]) -> Ids:
@@ -241,6 +260,17 @@ def _deletes(texts: Texts) -> Iterator[tuple[NDArray[np.uint32], Ids]]:
         least = 0 if not struck else longest if len(struck) == 1 else max(longest, TWO_EDITS_FROM - 2)
         there = np.flatnonzero((lengths >= least) & ((small == 0) | (not struck)))
         yield _packed(letters[there], struck) | small[there], there.astype(np.int32)
+
+
+def spelled_keys(tokens: Texts) -> Buckets:
+    """Short tokens, but for particles, by what is left of them when up to one letter is struck out."""
+    lengths = tokens.lengths()
+    short = np.flatnonzero((lengths > 1) & (lengths <= SPELLED_UP_TO)).astype(np.int32)
+    short = short[[text.decode() not in PARTICLES for text in tokens.several(short)]]
+    heads, lengths = tokens.heads(_KEY_LETTERS)[short].astype(np.uint32) & np.uint32(31), lengths[short]
+    ways = [(struck, longest) for struck, longest in _strikes() if len(struck) <= 1 and longest <= SPELLED_UP_TO]
+    there = [np.flatnonzero(lengths >= longest) for _, longest in ways]
+    return Buckets.of((_packed(heads[at], way[0]), short[at]) for way, at in zip(ways, there, strict=True))
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from failsafe.agent import matching
-from failsafe.agent.index import Index
+from failsafe.agent.index import Index, IndexRow
 from failsafe.agent.matching import Traveller
 from failsafe.agent.names import fold, forms
 from failsafe.sync.records import Notice
@@ -41,11 +41,13 @@ class List:
 
     def __init__(self, notices: Sequence[Notice]) -> None:
         self._notices = {notice.entity_id: notice for notice in notices}
-        self.index = Index.build(
-            (notice.entity_id, notice.tier, row.tokens, row.kind, notice.births, notice.sex)
-            for notice in notices
-            for row in forms(notice)
-        )
+        self.index = Index.build(self.rows())
+
+    def rows(self) -> Iterator[IndexRow]:
+        """The names as the index holds them."""
+        for notice in self._notices.values():
+            for row in forms(notice):
+                yield notice.entity_id, notice.tier, row.tokens, row.kind, notice.births, notice.sex
 
     def notice(self, entity_id: str) -> Notice | None:
         return self._notices.get(entity_id)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
 from failsafe.agent.segment import Segment
+from tests.bench import papers
 from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
+from tests.grades import World
 
 
 def row(entity_id, tokens, *, tier="red", births=("1975-03-14",), kind="main", sex="M"):
@@ -59,6 +61,57 @@ SMALL = Index.build(
 )
 def test_spellings_find_the_notice_first(name, entity_id):
     assert found(SMALL, name)[0] == entity_id
+
+
+CLERKS = Index.build(
+    [
+        row("1", "MUSTEROV DMITRII VLADIMIROVICH"),
+        row("2", "EXEMPLOV DMITRIIVLADIMIROVICH"),
+        row("3", "WU WENLIANG"),
+        row("4", "KILIC FATMA"),
+        row("5", "LEE CHAN"),
+        row("6", "ABDULRAHMAN SPECIMENI"),
+        row("7", "PROBANDOV ANATOLII", births=("1961-02-03",)),
+        *(row(f"x{number}", f"{name} {word}") for name in ("FATMA", "CHAN", "LEE", "ANATOLII") for number, word in
+          enumerate(("MUSTERA", "PROBSKA", "TESTYANO", "BEISPILLA", "MODELSON", "VORLAGE", "EXEMPLUM", "SPECIMA",
+                     "UNBEKANNT", "NIEMANDA", "JEMANDT", "ANONYMUS", "PERSONA"))),
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "entity_id"),
+    [
+        ("Musterov DmitriiVladimirovich", "1"),  # whose two names are one word
+        ("DmitriiVladimirovich", "1"),
+        ("Exemplov Dmitrii Vladimirovich", "2"),  # whose one word is two names
+        ("Wo Wenliang", "3"),  # one wrong letter of two
+        ("Kiic Fatma", "4"),  # one letter less, and squashed to two less
+        ("Ler Chan", "5"),  # one wrong letter, and squashed another word
+        ("Abdul Rahman Specimeni", "6"),
+    ],
+)
+def test_short_and_joined_names_with_one_slip_find_the_notice(name, entity_id):
+    assert entity_id in found(CLERKS, name)
+
+
+@pytest.mark.parametrize("birth", ["1961-02-03", "1961-03-02", "1960-02-03", "1962-02-03"])
+def test_whoever_was_born_on_the_day_is_found_by_one_common_token(birth):
+    assert found(CLERKS, "Ganzanders Anatolii", births=[birth]) == ["7"]
+
+
+@pytest.mark.parametrize("births", [[], ["1961"], ["1961-02-04"], ["1963-02-03"], ["1961-02"]])
+def test_another_day_is_no_token(births):
+    assert found(CLERKS, "Ganzanders Anatolii", births=births) == []
+
+
+def test_a_day_alone_finds_nobody():
+    assert found(CLERKS, "Ganzanders Allein", births=["1961-02-03"]) == []
+    assert found(CLERKS, "Ganzanders", births=["1961-02-03"]) == []
+
+
+def test_a_parted_word_needs_both_names_in_one():
+    assert found(CLERKS, "Dmitriianatolii Nadieswelt") == []
 
 
 def test_one_common_token_is_no_hit_where_the_name_has_more():
@@ -186,6 +239,38 @@ def test_recall_against_everything_compared_with_everything():
         less, more = missed(found, held)
         lost, asked = lost + less, asked + more
     assert asked > 700 and lost <= 0.001 * asked
+
+
+WORLD = World.of(6, 1_500)
+
+
+@pytest.mark.parametrize(("papers_make", "least"), [(papers.disguised, 0.995), (papers.disguised_hard, 0.98)])
+def test_what_papers_make_of_a_person_is_found(papers_make, least):
+    rng = random.Random(8)
+    others = [papers_make(rng, person) for person in WORLD.persons[:600]]
+    hits = [
+        other.entity_id in found_by(WORLD.held.index, f"{other.surname} {other.given}", [other.birth])
+        for other in others
+    ]
+    assert sum(hits) >= least * len(hits)
+
+
+def found_by(index, name, births):
+    return {each.name.entity_id: each.share for each in index.search(fold(name), births)}
+
+
+def test_recall_of_what_papers_make_against_everything_compared_with_everything():
+    rng = random.Random(9)
+    everything = Exhaustive(list(WORLD.held.rows()))
+    lost = asked = 0
+    for number, person in enumerate(WORLD.persons[:150]):
+        other = papers.disguised_hard(rng, person)
+        name, births = f"{other.surname} {other.given}", [other.birth] if number % 3 else []
+        held, hits = everything.search(fold(name), births), found_by(WORLD.held.index, name, births)
+        assert all(hits[each] == pytest.approx(min(held[each], 1.0)) for each in hits)
+        less, more = missed(hits, held)
+        lost, asked = lost + less, asked + more
+    assert asked > 300 and lost <= 0.001 * asked
 
 
 @pytest.mark.slow

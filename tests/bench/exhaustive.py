@@ -2,6 +2,9 @@
 
 No keys, no postings, no filters: each word of the traveller is laid beside every distinct sound, and each name beside
 the traveller's. It is what the index's recall is measured against.
+
+What must be found: names that share two words, or one and the day of birth, or one that hardly anybody bears. Two
+words meet that sound alike, that are one or two letters off, or of which the one is two of the other name joined.
 """
 
 from __future__ import annotations
@@ -55,6 +58,10 @@ class Exhaustive:
             + [0]
         )
         width = max(map(len, borne), default=0)
+        self._bits: list[set[str]] = [
+            set(map(_sound, row[2].split())) | set(map(_sound, _pairs(row[2].split()))) for row in self._rows
+        ]
+        self._days = [{tuple(birth.split("-")) for birth in row[4] if len(birth) == 10} for row in self._rows]
         self._matrix = np.array([row + [-1] * (width - len(row)) for row in borne], np.int32)
         self._whole = np.array(
             [
@@ -68,7 +75,7 @@ class Exhaustive:
     def search(self, tokens: Sequence[str], births: Sequence[str] = (), *, cut: bool = False) -> dict[str, float]:
         """The best share of each of the best notices; of those as good as the last, all."""
         words = [(token, 1) for token in dict.fromkeys(tokens) if len(token) > 1]
-        words += [(pair, 2) for pair in dict.fromkeys(_pairs(tokens))]
+        words += [(pair, 2) for pair in dict.fromkeys(_pairs(tokens, longest=99))]
         gained = np.zeros(len(self._rows), np.int64)
         met = np.zeros(len(self._rows), np.int64)
         free = np.zeros(len(self._rows), np.bool_)
@@ -84,10 +91,23 @@ class Exhaustive:
             met += times * touched.any(axis=1)
             if alone or sum(self._bearers[number] for number in np.flatnonzero(close[:-1])) <= RARE:
                 free |= touched.any(axis=1)
+        for token in dict.fromkeys(tokens):
+            for place in range(5, len(token) - 4):
+                head, tail = _sound(token[:place]), _sound(token[place:])
+                if head in self._number and tail in self._number:
+                    both = np.array([{head, tail} <= bits for bits in self._bits])
+                    gained += both * 100 * (self._weights[self._number[head]] + self._weights[self._number[tail]])
+                    met += 2 * both
+                    free |= both & alone
+        same_day = np.zeros(len(self._rows), np.bool_)
+        if not alone:
+            days = {day for birth in births for day in _days(birth)}
+            same_day = np.array([not days.isdisjoint(each) for each in self._days])
+            met += same_day
         asked = sum(self._asked(token) for token in dict.fromkeys(tokens))
         smaller, larger = np.minimum(self._whole, asked), np.maximum(self._whole, asked)
         share = np.minimum(3 * gained / (100 * (2 * smaller + larger)), 1.0)
-        share += self._bonus(births)
+        share += self._bonus(births) + 0.15 * same_day
         best: dict[str, float] = {}
         for row in np.flatnonzero((met >= 2) | free):
             entity = str(self._entities[row])
@@ -100,9 +120,11 @@ class Exhaustive:
         asked = _sound(word)
         close = np.zeros(len(self._sounds) + 1, np.int64)
         if asked.isupper():
-            edits = 0 if len(asked) < 3 else 1 if len(asked) < 7 else 2
+            edits = 0 if len(asked) < 2 else 1 if len(asked) < 7 else 2
             distances = cdist([asked], self._sounds, scorer=OSA.distance, dtype=np.int32)[0]
             for number in np.flatnonzero(distances <= edits):
+                if len(asked) == 2 != len(self._sounds[number]):
+                    continue
                 if self._sounds[number].isupper():
                     close[number] = 100 - 100 * distances[number] // max(len(asked), len(self._sounds[number]))
             bones = consonants(asked)
@@ -110,6 +132,12 @@ class Exhaustive:
                 for number, other in enumerate(self._bones):
                     if other == bones:
                         close[number] = max(close[number], 75)
+            if len(word) <= 5 and not joined:
+                for number, text in enumerate(self._sounds):
+                    for token in self._tokens_of[text]:
+                        likely = 1 < len(token) <= 5 and text.isupper() and (len(word) > 2 or len(token) == 2)
+                        if likely and (off := OSA.distance(word, token)) <= 1:
+                            close[number] = max(close[number], 100 - 100 * off // max(len(word), len(token)))
             if cut and len(word) >= 3:
                 for number, text in enumerate(self._sounds):
                     if any(token.startswith(word) for token in self._tokens_of[text]):
@@ -145,7 +173,16 @@ def _sound(token: str) -> str:
     return token.lower() if token in PARTICLES else squash(token)
 
 
-def _pairs(tokens: Sequence[str]) -> list[str]:
+def _pairs(tokens: Sequence[str], longest: int = 4) -> list[str]:
     return [
-        one + two for one, two in pairwise(tokens) if 1 < min(len(one), len(two)) <= 4 and not {one, two} <= PARTICLES
+        one + two
+        for one, two in pairwise(tokens)
+        if 1 < min(len(one), len(two)) <= longest and not {one, two} <= PARTICLES
     ]
+
+
+def _days(birth: str) -> set[tuple[str, ...]]:
+    if len(birth) != 10:
+        return set()
+    year, month, day = birth.split("-")
+    return {(year, month, day), (year, day, month), *((str(int(year) + off), month, day) for off in (-1, 1))}

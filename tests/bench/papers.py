@@ -67,22 +67,19 @@ def _spelled(rng: random.Random, person: Drawn) -> Drawn:
 
 
 def _mistyped(rng: random.Random, person: Drawn) -> Drawn:
-    """One slip of the keyboard in a name of five letters or more; shorter ones are read twice."""
-    fields = [field for field in ("surname", "given") if len(getattr(person, field)) >= 5]
-    if not fields:
-        return _exchanged(rng, person)
-    field = rng.choice(fields)
+    """One slip of the keyboard behind the first letter; names of two or three letters keep their length."""
+    field = rng.choice(("surname", "given"))
     text = getattr(person, field)
-    place = rng.randrange(1, len(text) - 1)
-    match rng.choice(("drop", "double", "swap", "other")):
+    place = rng.randrange(1, len(text))
+    match rng.choice(("drop", "double", "swap", "other")) if len(text) > 3 else "other":
         case "drop":
             text = text[:place] + text[place + 1 :]
         case "double":
             text = text[:place] + text[place] + text[place:]
-        case "swap":
+        case "swap" if place + 1 < len(text):
             text = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
         case _:
-            text = text[:place] + rng.choice("aeioumnrst") + text[place + 1 :]
+            text = text[:place] + rng.choice("aeioumnrst".replace(text[place], "")) + text[place + 1 :]
     return replace(person, **{field: text})
 
 
@@ -102,10 +99,10 @@ def _exchanged(rng: random.Random, person: Drawn) -> Drawn:
 
 
 def _joined(rng: random.Random, person: Drawn) -> Drawn:
-    """What is two short words or hyphened becomes one, and the other way round; a father's name stays apart."""
-    if " " in person.given and len(person.given) <= 11:
+    """What is two words or hyphened becomes one, however long, and the other way round."""
+    if " " in person.given:
         return replace(person, given=person.given.replace(" ", "", 1))
-    if len(person.syllables) == 2:
+    if len(person.syllables) == 2 and person.given.replace("-", "").lower() == "".join(person.syllables):
         parted = "-" in person.given
         return replace(person, given=("" if parted else rng.choice(" -")).join(person.syllables).capitalize())
     if "-" in person.surname:
