@@ -334,17 +334,30 @@ class KeyStore:
         """Make the next key of a role, beside the present one."""
         _key_folder(self.home).write(_online_file(role, coming=True), _fresh(role))
 
-    def coming_public(self, role: str) -> bytes:
-        """The public half of a coming receipt key, or the key id of a coming sealing key."""
-        secret = self._read(_online_file(role, coming=True))
-        return signing_public(secret) if role == RECEIPT else SealSecret(secret).public().key_id.encode()
+    def key_id(self, role: str, *, coming: bool = False) -> str:
+        """The id of a role's present key, or of its coming one.
+
+        Raises:
+            KeyMissing: its file is not there.
+        """
+        secret, name = self._read(_online_file(role, coming=coming)), _online_file(role, coming=coming)
+        if role == SEAL:
+            return SealSecret(secret).public().key_id
+        if role == RECEIPT:
+            return short_id(signing_public(secret))
+        return offline.signer_of(secret, None, name).public_key.keyid
+
+    def coming_id(self, role: str) -> str:
+        """The id of a role's coming key."""
+        return self.key_id(role, coming=True)
 
     def coming_hq_keys(self, *, stolen: bool) -> HqKeys:
         """The public keys as they are with the coming ones in place; a stolen receipt key counts no more."""
         keys, coming = self.hq_keys(), self.coming()
         if RECEIPT in coming:
             former = () if stolen else (*keys.former_receipts, keys.receipt)
-            keys = msgspec.structs.replace(keys, receipt=self.coming_public(RECEIPT), former_receipts=former)
+            receipt = signing_public(self._read(_online_file(RECEIPT, coming=True)))
+            keys = msgspec.structs.replace(keys, receipt=receipt, former_receipts=former)
         if SEAL in coming:
             seal = SealSecret(self._read(_online_file(SEAL, coming=True))).public()
             keys = msgspec.structs.replace(keys, seal=seal)

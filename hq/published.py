@@ -22,9 +22,17 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # documented there
     Timestamp,
 )
 
-from failsafe.hq.keys import SNAPSHOT, TIMESTAMP, HeadquartersError, KeyStore
+from failsafe.hq.keys import RECEIPT, SEAL, SNAPSHOT, TIMESTAMP, HeadquartersError, KeyStore, short_id
 from failsafe.sync.errors import SyncError
-from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, Record, head_target
+from failsafe.sync.records import (
+    HQ_KEYS_TARGET,
+    METADATA_FOLDER,
+    TARGETS_FOLDER,
+    TIMESTAMP_FILE,
+    HqKeys,
+    Record,
+    head_target,
+)
 from failsafe.sync.spool import Spool
 
 TARGETS: Final = "targets"
@@ -116,6 +124,27 @@ def record(public: Spool, targets: Targets, path: str, kind: type[R]) -> R | Non
     return msgspec.json.decode(content, type=kind)
 
 
+def hq_keys(public: Spool, publication: Published) -> HqKeys:
+    """Headquarters' keys for alerts, as booths are told them."""
+    found = record(public, publication.targets.signed, HQ_KEYS_TARGET, HqKeys)
+    if found is None:
+        raise RepositoryFault("Headquarters' keys for alerts are not published.")
+    return found
+
+
+def named_keys(public: Spool, publication: Published, role: str) -> set[str]:
+    """The ids of the keys that count for a role, as booths are told: `KeyStore.coming_id` has the same form."""
+    if role == RECEIPT:
+        return {short_id(hq_keys(public, publication).receipt)}
+    if role == SEAL:
+        return {hq_keys(public, publication).seal.key_id}
+    if role in publication.root.signed.roles:
+        return set(publication.root.signed.roles[role].keyids)
+    delegations = publication.targets.signed.delegations
+    roles = delegations.roles if delegations else None
+    return set(roles[role].keyids) if roles and role in roles else set()
+
+
 def bureau_for(targets: Targets, feed: str) -> str:
     """Name of the role that publishes a feed.
 
@@ -149,7 +178,8 @@ def files_of(publication: Published) -> set[str]:
 def _check_ours(root: Root, keys: KeyStore) -> None:
     """A root that names other online keys than ours was put there by somebody else."""
     for role in (SNAPSHOT, TIMESTAMP):
-        if keys.online_signer(role).public_key.keyid not in root.roles[role].keyids:
+        ours = {signer.public_key.keyid for signer in keys.online_signers(role)}
+        if not ours & set(root.roles[role].keyids):
             raise RepositoryFault("The public folder belongs to another headquarters.")
 
 

@@ -38,7 +38,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # documented there
     Timestamp,
 )
 
-from failsafe.hq import published
+from failsafe.hq import offline, published
 from failsafe.hq.keys import SNAPSHOT, TIMESTAMP, KeyStore, bureau_role
 from failsafe.hq.published import TARGETS, Published, RepositoryFault
 from failsafe.sync.errors import Missing
@@ -118,7 +118,7 @@ class Repository:
                 self._state(targets.signed, statement, (bureau_of or {}).get(statement.feed))
             self._sign(targets, TARGETS_DAYS, now, targets_signers)
             for role, bureau in bureaus.items():
-                self._sign(bureau, BUREAU_DAYS, now, [self.keys.online_signer(role)])
+                self._sign(bureau, BUREAU_DAYS, now, self.keys.online_signers(role))
             self.public.write(f"{METADATA_FOLDER}/1.root.json", root.to_bytes())
             first = Published(root, Metadata(Timestamp()), Metadata(Snapshot()), targets, bureaus)
             self._write_out(first, [TARGETS, *bureaus], now)
@@ -133,8 +133,8 @@ class Repository:
             RepositoryFault: no publication yet, or a bureau without a key.
         """
         with self._alone():
-            publication = published.load(self.public, self.keys)
-            signers = self.keys.targets_signers(passphrase)
+            publication = self._settled()
+            signers = self._at_hand(TARGETS, publication, passphrase)
             self._state(publication.targets.signed, statement, bureau)
             self._sign(publication.targets, TARGETS_DAYS, now, signers)
             self._write_out(publication, [TARGETS], now)
@@ -153,11 +153,11 @@ class Repository:
             RepositoryFault: no bureau publishes this feed, or a payload is not the one that the head names.
         """
         with self._alone():
-            publication = published.load(self.public, self.keys)
+            publication = self._settled()
             role = published.bureau_for(publication.targets.signed, head.feed)
             bureau = publication.bureaus[role]
             bureau.signed.targets = self._feed_targets(bureau.signed, head, payloads)
-            self._sign(bureau, BUREAU_DAYS, now, [self.keys.online_signer(role)])
+            self._sign(bureau, BUREAU_DAYS, now, self.keys.online_signers(role))
             self._write_out(publication, [role], now)
 
     def touch_timestamp(self, *, now: dt.datetime) -> int:
@@ -169,10 +169,10 @@ class Repository:
             RepositoryFault: no publication yet.
         """
         with self._alone():
-            publication = published.load(self.public, self.keys)
+            publication = self._settled()
             due = [role for role, bureau in publication.bureaus.items() if _is_due(bureau.signed, BUREAU_DAYS, now)]
             for role in due:
-                self._sign(publication.bureaus[role], BUREAU_DAYS, now, [self.keys.online_signer(role)])
+                self._sign(publication.bureaus[role], BUREAU_DAYS, now, self.keys.online_signers(role))
             if due or _is_due(publication.snapshot.signed, SNAPSHOT_DAYS, now):
                 self._write_out(publication, due, now)
             else:
@@ -294,6 +294,27 @@ class Repository:
         for signer in signers:
             metadata.sign(signer, append=True)
 
+    def _at_hand(self, role: str, publication: Published, passphrase: str) -> list[CryptoSigner]:
+        """Signers of `root` or `targets` that are on the media and that the root names, at least the threshold."""
+        named = publication.root.signed.roles[role]
+        found = self.keys.shares(role, passphrase)
+        usable = offline.at_hand(found, role, named.keyids, named.threshold, self.keys.folders())
+        return [share.signer for share in usable]
+
+    def _settled(self) -> Published:
+        """The newest publication, after an exchange of keys that was broken off has been ended one way or the other.
+
+        Booths have heard of a coming key if the publication names it: then it is the present one; else it is dropped.
+        """
+        publication = published.load(self.public, self.keys)
+        for role in self.keys.coming():
+            named = published.named_keys(self.public, publication, role)
+            if self.keys.coming_id(role) in named:
+                self.keys.promote(role, former_receipts=published.hq_keys(self.public, publication).former_receipts)
+            else:
+                self.keys.drop(role)
+        return publication
+
     # --- writing ---------------------------------------------------------------------------------------------
 
     def _write_out(self, publication: Published, changed: Iterable[str], now: dt.datetime) -> None:
@@ -306,7 +327,7 @@ class Repository:
             version = roles[role].signed.version
             self.public.write(f"{METADATA_FOLDER}/{version}.{role}.json", content)
             snapshot.signed.meta[f"{role}.json"] = _meta_file(version, content)
-        self._sign(snapshot, SNAPSHOT_DAYS, now, [self.keys.online_signer(SNAPSHOT)])
+        self._sign(snapshot, SNAPSHOT_DAYS, now, self.keys.online_signers(SNAPSHOT))
         content = snapshot.to_bytes()
         version = snapshot.signed.version
         self.public.write(f"{METADATA_FOLDER}/{version}.snapshot.json", content)
@@ -317,7 +338,7 @@ class Repository:
     def _write_timestamp(self, timestamp: Metadata[Timestamp], now: dt.datetime) -> None:
         signed_at = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         timestamp.signed.unrecognized_fields[SIGNED_AT_FIELD] = signed_at
-        self._sign(timestamp, TIMESTAMP_DAYS, now, [self.keys.online_signer(TIMESTAMP)])
+        self._sign(timestamp, TIMESTAMP_DAYS, now, self.keys.online_signers(TIMESTAMP))
         self.public.write(f"{METADATA_FOLDER}/{TIMESTAMP_FILE}", timestamp.to_bytes())
 
     def _prune(self, publication: Published, before: int) -> None:

@@ -51,6 +51,15 @@ class Desk:
         self.spool = Spool(self.public)
         self._first_root = self.repository.root_bytes()
 
+    def again(self, home: Path) -> Desk:
+        """A copy of this headquarters as it is now."""
+        shutil.copytree(self.home, home)
+        other = Desk.__new__(Desk)
+        other.home, other.keys, other.public = home, KeyStore.open(home), home / "public"
+        other.repository, other.spool = Repository(home, other.keys), Spool(home / "public")
+        other._first_root = self._first_root
+        return other
+
     def publish(self, serial: int, feed: str = "base", *, at: dt.datetime | None = None) -> Head:
         """Publish an invented snapshot as the feed's step `serial`."""
         content = f"snapshot {serial} of {feed}".encode() * 20
