@@ -13,6 +13,7 @@ import io
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -22,8 +23,10 @@ from failsafe.sync import seal
 from failsafe.sync.errors import ForeignLineage, Malformed, Older, Shrunken, Truncated
 from failsafe.sync.records import Head, Operation, Payload, PayloadHeader, Statement
 
-# A million notices are about 240 MB of lines; four times that is the most a booth unpacks.
-MAX_PLAIN_BYTES: Final = 1024 * 1024 * 1024
+# A million notices are 600 MB of lines at most; three times that is the most a booth unpacks, piece by piece.
+MAX_PLAIN_BYTES: Final = 2 * 1024 * 1024 * 1024
+_LONGEST_LINE: Final = 16 * 1024 * 1024  # a notice is a thousandth of it
+_PIECE: Final = 256 * 1024
 _COMPRESSION_LEVEL: Final = 3
 # The shortest payload of a supplement; each further step is twice the one before.
 _FIRST_STEP: Final = 4096
@@ -114,24 +117,44 @@ def _tally_place(head: Head) -> tuple[str, ...]:
 
 
 class Operations:
-    """The operations of one or more payloads, decoded as they are asked for.
+    """The operations of one or more payloads, unpacked and decoded as they are asked for.
 
-    A million notices as objects would be gigabytes; as lines they are what was unpacked. Every line has been decoded
-    once before, so iterating raises nothing.
+    A million notices as objects would be gigabytes, and as lines most of one: what is held is what was packed. Every
+    line has been decoded once before, so iterating raises nothing.
     """
 
-    def __init__(self, *parts: bytes) -> None:
+    def __init__(self, *parts: bytes, length: int = 0) -> None:
         self._parts = parts
+        self._length = length
 
     def __iter__(self) -> Iterator[Operation]:
         for part in self._parts:
-            yield from map(_OPERATION.decode, io.BytesIO(part))
+            yield from map(_OPERATION.decode, islice(_lines(part), 1, None))
 
     def __len__(self) -> int:
-        return sum(part.count(b"\n") for part in self._parts)
+        return self._length
 
     def __add__(self, other: Operations) -> Operations:
-        return Operations(*self._parts, *other._parts)
+        return Operations(*self._parts, *other._parts, length=self._length + other._length)
+
+
+def _lines(packed: bytes) -> Iterator[bytes]:
+    """The lines of a payload, the header first.
+
+    Raises:
+        Truncated: it does not unpack, or to more than a booth takes.
+    """
+    unpacked = 0
+    try:
+        # One frame: what may stand behind it is filling.
+        with zstandard.ZstdDecompressor().stream_reader(packed) as frame, io.BufferedReader(frame, _PIECE) as lines:
+            while line := lines.readline(_LONGEST_LINE):
+                unpacked += len(line)
+                if unpacked > MAX_PLAIN_BYTES or not line.endswith(b"\n"):
+                    raise Truncated("A payload is longer than a booth takes, or not whole.")
+                yield line
+    except zstandard.ZstdError as error:
+        raise Truncated("A payload does not unpack.") from error
 
 
 def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> Operations:
@@ -142,24 +165,18 @@ def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> Oper
         Malformed: whole, and not in the shape this version reads.
     """
     packed = seal.decrypt_content(box, key, *_place(head.feed, head.lineage, payload.serial, payload.base_serial))
+    lines = _lines(packed)
     try:
-        plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_PLAIN_BYTES)
-    except zstandard.ZstdError as error:
-        raise Truncated("A payload does not unpack.") from error
-    first, _, lines = plain.partition(b"\n")
-    operations = Operations(lines)
-    try:
-        header = _HEADER.decode(first)
-        for _ in operations:
-            pass
+        header = _HEADER.decode(next(lines, b""))
+        length = sum(1 for _ in map(_OPERATION.decode, lines))
     except msgspec.DecodeError as error:  # its text may quote a notice: it is not repeated here
         raise Malformed(f"A payload of feed {head.feed} has a line this version does not read.") from error
     named = (header.feed, header.lineage, header.serial, header.base_serial)
     if named != (head.feed, head.lineage, payload.serial, payload.base_serial):
         raise Malformed(f"A payload of feed {head.feed} says it is another step than its head does.")
-    if header.lines != len(operations):
-        raise Truncated(f"A payload of feed {head.feed} has {len(operations)} of {header.lines} lines.")
-    return operations
+    if header.lines != length:
+        raise Truncated(f"A payload of feed {head.feed} has {length} of {header.lines} lines.")
+    return Operations(packed, length=length)
 
 
 def _place(feed: str, lineage: str, serial: int, base_serial: int | None) -> tuple[str, ...]:

@@ -162,6 +162,6 @@ def decrypt_content(box: bytes, key: bytes, *about: str) -> bytes:
         raise Truncated("A payload is not in the form of this feed.")
     nonce = box[len(CONTENT_MAGIC) : header]
     try:
-        return AESGCM(key).decrypt(nonce, box[header:], framed(*(part.encode() for part in about)))
+        return AESGCM(key).decrypt(nonce, memoryview(box)[header:], framed(*(part.encode() for part in about)))
     except InvalidTag as error:
         raise Truncated("A payload does not decrypt with its epoch's key.") from error

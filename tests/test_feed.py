@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import pytest
 import zstandard
@@ -74,6 +76,25 @@ def test_a_chain_of_payloads_is_one_list() -> None:
     second = feed.decode_payload(box(OPERATIONS[2:], 4, 3), payload(4, 3), head(4), KEY)
     assert list(Operations() + first + second) == OPERATIONS
     assert list(Operations()) == []
+
+
+@pytest.mark.parametrize("limit", ["MAX_PLAIN_BYTES", "_LONGEST_LINE"])
+def test_what_unpacks_beyond_every_measure_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = box(OPERATIONS)
+    monkeypatch.setattr(feed, limit, 60)
+    with pytest.raises(Truncated):
+        feed.decode_payload(content, payload(3), head(), KEY)
+
+
+def test_what_is_held_of_a_payload_is_what_was_packed() -> None:
+    many = [RemoveNotice(entity_id="2026/1")] * 100_000
+    content = box(many)
+    tracemalloc.start()
+    found = feed.decode_payload(content, payload(3), head(), KEY)
+    assert sum(1 for _ in found) == len(found) == len(many)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < sum(len(msgspec.json.encode(one)) for one in many) / 2
 
 
 def test_nothing_of_a_notice_is_readable_in_a_payload() -> None:
