@@ -42,11 +42,12 @@ from failsafe.hq.tables import (
     HELD,
     PUBLICATIONS,
     SCHEMA,
+    SUPPLEMENTS,
     Booth,
     is_eligible,
     is_publication,
-    is_step,
     key_is,
+    written_countries,
 )
 from failsafe.sync.records import (
     Enrolment,
@@ -82,7 +83,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What the register holds now. `pending` waits for the next publication, `restricted` for a feed of its own."""
+    """What the register holds now. `pending` waits for the next publication, `restricted` is for some countries."""
 
     notices: int
     listed: int
@@ -173,7 +174,7 @@ class Register:
                 notices=tables.count(connection, and_(fits, HELD.c.kind == "notice")),
                 listed=tables.count(connection, and_(fits, HELD.c.kind == "listed")),
                 restricted=tables.count(connection, and_(HELD.c.restricted, ~HELD.c.withdrawn)),
-                pending=tables.count(connection, is_step(now)),
+                pending=tables.count(connection, tables.waits(now)),
             )
 
     # --- booths ----------------------------------------------------------------------------------------------
@@ -205,6 +206,11 @@ class Register:
             known = tables.booths(connection, enrolment.booth)
             rows = connection.execute(select(BOOTH_KEYS).where(BOOTH_KEYS.c.key_id.in_(_key_ids(enrolment)))).all()
         for booth in known:
+            if booth.revoked_at is None and booth.country != enrolment.country:
+                raise BoothRefused(
+                    f"A booth of this id is held for {booth.country}, and the file says {enrolment.country}.",
+                    "Correct `country` in the booth's booth.toml, or move it first: `failsafe-hq booths move`.",
+                )
             if booth.revoked_at is None and _key_ids(booth.enrolment) != _key_ids(enrolment):
                 raise BoothRefused(
                     "A booth of this id is enrolled with other keys.",
@@ -252,6 +258,28 @@ class Register:
             connection.execute(update(BOOTH_KEYS).where(BOOTH_KEYS.c.booth == name).values(revoked=True))
             connection.execute(update(EPOCHS).values(spent=True))
 
+    def move(self, name: str, country: str) -> None:
+        """Let a booth be another country's; the next publication has new content keys, and new keys of countries.
+
+        Raises:
+            BoothRefused: there is no such booth, it is revoked, or it is that country's already.
+        """
+        booth = self.booth(name)
+        if booth.revoked_at is not None:
+            raise BoothRefused("This booth is revoked.")
+        if booth.country == country:
+            raise BoothRefused(f"This booth is held for {country} already.")
+        with self._begin() as connection:
+            connection.execute(update(BOOTHS).where(BOOTHS.c.booth == name).values(country=country))
+            connection.execute(update(EPOCHS).values(spent=True))
+
+    def strange_supplements(self, country: str) -> frozenset[str]:
+        """The supplements that booths of a country may not read."""
+        with self._begin() as connection:
+            rows = connection.execute(select(SUPPLEMENTS.c.base).distinct()).all()
+            known = [one for row in rows for one in tables.supplements(connection, row.base)]
+        return frozenset(one.feed for one in known if not one.admits(country))
+
     # --- feeds -----------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -273,8 +301,8 @@ def _notice_row(entry: Entry) -> dict[str, Any]:
     restrictions = entry.restrictions
     return {
         **_row("notice", entry.notice.entity_id, encode(entry.notice)),
-        "deny": " ".join(sorted(restrictions.deny)),
-        "allow": None if restrictions.allow is None else " ".join(sorted(restrictions.allow)),
+        "deny": written_countries(restrictions.deny),
+        "allow": None if restrictions.allow is None else written_countries(restrictions.allow),
         "restricted": not restrictions.none,
         "expires_at": entry.notice.expires_at,
     }

@@ -4,8 +4,9 @@
     targets/hq/<sha256>.keys.json  targets/statements/<sha256>.<feed>.json  targets/feed/<feed>/<sha256>.<name>
 
 Root and targets are signed offline by a threshold of keys. The targets role signs headquarters' keys, one statement a
-feed, and the delegations: `feed/<feed>/*` to the online key of one bureau. So a publication needs no ceremony, and a
-stolen online key can neither change a feed's lineage nor speak for another bureau's feed.
+base feed, and the delegations: `feed/<feed>/*`, and the supplements' `feed/<feed>-<12 digits>/*`, to the online key of
+one bureau. So neither a publication nor a new supplement needs a ceremony, and a stolen online key can neither change a
+feed's lineage nor speak for another bureau's feed.
 
 Every file is written whole, `timestamp.json` last: a reader sees the old publication or the new one. Files that
 neither the newest snapshot nor the one before it names are removed. Time comes in as an argument.
@@ -19,7 +20,7 @@ import datetime as dt
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -51,9 +52,12 @@ from failsafe.sync.records import (
     TIMESTAMP_FILE,
     Head,
     Statement,
+    base_of,
     encode,
     head_target,
+    payloads_of,
     statement_target,
+    supplement_targets,
 )
 from failsafe.sync.spool import Spool
 
@@ -142,23 +146,57 @@ class Repository:
     # --- every day: online keys only -------------------------------------------------------------------------
 
     def publish(self, head: Head, payloads: Mapping[str, bytes], *, now: dt.datetime) -> None:
-        """Publish the next step of a feed.
+        """Publish the next step of a feed; as `publish_together`, and every other feed stays as it is."""
+        with self._alone():
+            publication = self._settled()
+            self._publish(publication, base_of(head.feed), (head,), payloads, now)
+
+    def publish_together(
+        self,
+        base: str,
+        heads: Sequence[Head],
+        payloads: Mapping[str, bytes],
+        *,
+        supplements: Collection[str],
+        now: dt.datetime,
+    ) -> None:
+        """Publish the next steps of a base feed and its supplements, so that no booth ever sees one without the other.
 
         Args:
-            head: what the feed holds now; it replaces the feed's head.
-            payloads: content by target path, of the payloads in `head` that were not published before.
+            base: the base feed.
+            heads: what the feeds hold now that have a step; they replace the feeds' heads.
+            payloads: content by target path, of what `heads` name and was not published before.
+            supplements: those that there are; any other of this base feed is taken out.
             now: time of signing, UTC.
 
         Raises:
-            RepositoryFault: no bureau publishes this feed, or a payload is not the one that the head names.
+            RepositoryFault: no bureau publishes these feeds, or a payload is not the one that its head names.
         """
         with self._alone():
             publication = self._settled()
-            role = published.bureau_for(publication.targets.signed, head.feed)
-            bureau = publication.bureaus[role]
+            bureau = publication.bureaus[published.bureau_for(publication.targets.signed, base)].signed
+            for path in list(bureau.targets):
+                feed = path.split("/")[1]
+                if feed != base and base_of(feed) == base and feed not in supplements:
+                    del bureau.targets[path]
+            self._publish(publication, base, heads, payloads, now)
+
+    def _publish(
+        self,
+        publication: Published,
+        base: str,
+        heads: Sequence[Head],
+        payloads: Mapping[str, bytes],
+        now: dt.datetime,
+    ) -> None:
+        role = published.bureau_for(publication.targets.signed, base)
+        bureau = publication.bureaus[role]
+        for head in heads:
+            if published.bureau_for(publication.targets.signed, head.feed) != role:
+                raise RepositoryFault(f"Feed {head.feed} is another bureau's.", "Publish it by itself.")
             bureau.signed.targets = self._feed_targets(bureau.signed, head, payloads)
-            self._sign(bureau, BUREAU_DAYS, now, self.keys.online_signers(role))
-            self._write_out(publication, [role], now)
+        self._sign(bureau, BUREAU_DAYS, now, self.keys.online_signers(role))
+        self._write_out(publication, [role], now)
 
     def touch_timestamp(self, *, now: dt.datetime) -> int:
         """Sign that what is published is still headquarters' word at `now`; the new timestamp's version.
@@ -194,6 +232,31 @@ class Repository:
         publication = published.load(self.public, self.keys)
         bureau = publication.bureaus[published.bureau_for(publication.targets.signed, feed)]
         return published.record(self.public, bureau.signed, head_target(feed), Head)
+
+    def heads(self, base: str) -> dict[str, Head]:
+        """The published heads of a base feed and its supplements, by feed."""
+        publication = published.load(self.public, self.keys)
+        bureau = publication.bureaus[published.bureau_for(publication.targets.signed, base)].signed
+        feeds = {path.split("/")[1] for path in bureau.targets}
+        found = {
+            feed: published.record(self.public, bureau, head_target(feed), Head)
+            for feed in sorted(feeds)
+            if base_of(feed) == base
+        }
+        return {feed: head for feed, head in found.items() if head is not None}
+
+    def may_supplement(self, base: str) -> bool:
+        """Whether the top-level targets let the bureau of a base feed publish supplements of it."""
+        publication = published.load(self.public, self.keys)
+        bureau = published.bureau_for(publication.targets.signed, base)
+        delegations = publication.targets.signed.delegations
+        roles = (delegations.roles if delegations else None) or {}
+        return supplement_targets(base) in (roles[bureau].paths or ())
+
+    def bureau_signer(self, feed: str) -> CryptoSigner:
+        """Signer of the bureau that publishes a feed."""
+        publication = published.load(self.public, self.keys)
+        return self.keys.online_signer(published.bureau_for(publication.targets.signed, feed))
 
     def statement(self, feed: str) -> Statement | None:
         """The published statement on a feed, None where there is none."""
@@ -244,25 +307,29 @@ class Repository:
         """Put a statement, headquarters' keys and the feed's delegation into the top-level targets."""
         if not FEED_ID.fullmatch(statement.feed):
             raise RepositoryFault("A feed id is 1 to 32 small letters, digits and hyphens.", "Choose another id.")
+        if base_of(statement.feed) != statement.feed:
+            raise RepositoryFault("An id that ends like this is a supplement's.", "Choose another id.")
         self._add_target(targets, HQ_KEYS_TARGET, encode(self.keys.hq_keys()))
         self._add_target(targets, statement_target(statement.feed), encode(statement))
         roles = targets.delegations.roles if targets.delegations else None
-        pattern = head_target(statement.feed).replace("head.json", "*")
-        if not roles or any(pattern in (role.paths or ()) for role in roles.values()):
+        if not roles:
             return
-        chosen = roles.get(bureau_role(bureau or self.keys.layout.bureaus[0]))
+        pattern = head_target(statement.feed).replace("head.json", "*")
+        chosen = next((role for role in roles.values() if pattern in (role.paths or ())), None)
+        chosen = chosen or roles.get(bureau_role(bureau or self.keys.layout.bureaus[0]))
         if chosen is None or chosen.paths is None:
             raise RepositoryFault(
                 "That bureau has no key at this headquarters.", "Name one of the bureaus in keys.json."
             )
-        chosen.paths.append(pattern)
+        patterns = (pattern, supplement_targets(statement.feed))
+        chosen.paths += [each for each in patterns if each not in chosen.paths]
 
     def _feed_targets(self, bureau: Targets, head: Head, payloads: Mapping[str, bytes]) -> dict[str, TargetFile]:
         """The bureau's targets with those of one feed replaced: its head and exactly the payloads that it names."""
         folder = head_target(head.feed).removesuffix("head.json")
         published = bureau.targets
         bureau.targets = {path: target for path, target in published.items() if not path.startswith(folder)}
-        for payload in (head.snapshot, *head.deltas):
+        for payload in payloads_of(head):
             name = payload.path.removeprefix(folder)
             if not payload.path.startswith(folder) or "/" in name or name == "head.json":
                 raise RepositoryFault("A payload lies outside its feed's folder.", "Name it feed/<feed>/<name>.")

@@ -1,16 +1,29 @@
-"""One step of a feed, read off the register and recorded in it."""
+"""One step of a base feed and of its supplements, read off the register and recorded in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, or_, select, update
 
 from failsafe.hq import tables
-from failsafe.hq.tables import EPOCHS, HELD, PUBLICATIONS, Booth, is_addition, is_eligible, is_removal, is_step
+from failsafe.hq.tables import (
+    EPOCHS,
+    HELD,
+    PLACED,
+    PUBLICATIONS,
+    SUPPLEMENTS,
+    Booth,
+    Supplement,
+    is_addition,
+    is_eligible,
+    is_removal,
+    is_step,
+    written_countries,
+)
 from failsafe.sync.records import (
     Head,
     ListedDocument,
@@ -36,12 +49,38 @@ class Epoch:
 class Step:
     """What lies between a feed's last publication and the next; only inside `Register.step`."""
 
-    def __init__(self, connection: Connection, feed: str, lineage: str, now: str) -> None:
+    def __init__(
+        self, connection: Connection, feed: str, lineage: str, now: str, supplement: Supplement | None = None
+    ) -> None:
         self._connection = connection
         self.now = now
         self.feed = feed
         self.lineage = lineage
+        self.supplement = supplement  # None: a base feed
         self.last, self.last_is_out = self._last()
+
+    def supplements(self) -> list[Supplement]:
+        """The base feed's supplements, retired ones too."""
+        return tables.supplements(self._connection, self.feed)
+
+    def begin_supplements(self, new_id: Callable[[], str]) -> None:
+        """Keep a supplement for each restriction in use that has none."""
+        known = {(one.deny, one.allow) for one in self.supplements() if one.retired is None}
+        for deny, allow in tables.restrictions(self._connection, self.now):
+            if (deny, allow) not in known:
+                written = None if allow is None else written_countries(allow)
+                row = {"feed": new_id(), "base": self.feed, "deny": written_countries(deny), "allow": written}
+                self._connection.execute(insert(SUPPLEMENTS), {**row, "retired": None})
+
+    def of(self, supplement: Supplement) -> Step:
+        """The same publication's step of a supplement."""
+        return Step(self._connection, supplement.feed, self.lineage, self.now, supplement)
+
+    def retire(self, removed: int) -> None:
+        """End a supplement that nothing is left in; `removed` is the number of all that left it."""
+        mine = SUPPLEMENTS.c.feed == self.feed
+        self._connection.execute(update(SUPPLEMENTS).where(mine).values(retired=removed))
+        self._connection.execute(delete(PLACED).where(PLACED.c.feed == self.feed))
 
     def _last(self) -> tuple[Head | None, bool]:
         """The lineage's newest head, and whether it is known to have reached the public folder."""
@@ -56,24 +95,24 @@ class Step:
 
     def count(self) -> int:
         """Notices and listed documents that the feed holds after this step."""
-        return tables.count(self._connection, is_eligible(self.now))
+        return tables.count(self._connection, is_eligible(self.now, self.supplement))
 
     def removals(self) -> int:
         """How many the step takes out."""
-        return tables.count(self._connection, is_removal(self.now))
+        return tables.count(self._connection, is_removal(self.now, self.supplement))
 
     def is_empty(self) -> bool:
         """Whether no row changed."""
-        return tables.count(self._connection, is_step(self.now)) == 0
+        return tables.count(self._connection, is_step(self.now, self.supplement)) == 0
 
     def snapshot(self) -> Iterator[Operation]:
         """The whole feed after this step."""
-        return map(_put_operation, self._rows(is_eligible(self.now)))
+        return map(_put_operation, self._rows(is_eligible(self.now, self.supplement)))
 
     def delta(self) -> Iterator[Operation]:
         """From the last publication to this one."""
-        yield from map(_put_operation, self._rows(is_addition(self.now)))
-        yield from map(_remove_operation, self._rows(is_removal(self.now)))
+        yield from map(_put_operation, self._rows(is_addition(self.now, self.supplement)))
+        yield from map(_remove_operation, self._rows(is_removal(self.now, self.supplement)))
 
     def _rows(self, where: ColumnElement[bool]) -> Iterator[Any]:
         query = select(HELD.c.kind, HELD.c.key, HELD.c.record).where(where).order_by(HELD.c.kind, HELD.c.key)
@@ -91,13 +130,24 @@ class Step:
         self._connection.execute(insert(EPOCHS), {"feed": self.feed, "made_at": self.now, **values})
 
     def record(self, head: Head) -> None:
-        """Keep the head, clear the marks, delete what is no longer to be held.
+        """Keep the head, and that booths have what it holds.
 
         The publication counts as unfinished until `Register.finish`: whoever comes after a crash in between cannot
-        know what booths have seen and publishes the next serial without deltas.
+        know what booths have seen and publishes the next serial without deltas. The supplements' heads are recorded
+        first, since with the base feed's all marks are cleared.
         """
         row = {"feed": head.feed, "lineage": head.lineage, "serial": head.serial, "head": encode(head), "done": False}
         self._connection.execute(insert(PUBLICATIONS), row)
+        if self.supplement is None:
+            self.settle()
+            return
+        self._connection.execute(delete(PLACED).where(PLACED.c.feed == self.feed))
+        fits = is_eligible(self.now, self.supplement)
+        rows = select(literal(self.feed), HELD.c.kind, HELD.c.key).where(fits)
+        self._connection.execute(insert(PLACED).from_select(["feed", "kind", "key"], rows))
+
+    def settle(self) -> None:
+        """Clear the marks, and delete what is no longer to be held: every feed's step is recorded."""
         fits = is_eligible(self.now)
         gone = or_(HELD.c.withdrawn, HELD.c.expires_at <= self.now)
         self._connection.execute(delete(HELD).where(gone))

@@ -1,11 +1,13 @@
 """The register's tables, and the conditions by which its rows are read.
 
 `held` has notices and listed documents. A row carries two marks: `pending`, it was put or changed since the last
-publication, and `published`, booths have it. A step of the feed is read off the marks.
+publication, and `published`, booths have it in the base feed. What booths have in a supplement stands in `placed`. A
+step of a feed is read off these marks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    exists,
     func,
     or_,
     select,
@@ -78,24 +81,88 @@ PUBLICATIONS: Final = Table(
     Column("head", LargeBinary, nullable=False),
     Column("done", Boolean, nullable=False),
 )
+SUPPLEMENTS: Final = Table(
+    "supplements",  # one for each restriction that was ever in use; a retired one does not come back
+    SCHEMA,
+    Column("feed", String(32), primary_key=True),
+    Column("base", String(32), nullable=False),
+    Column("deny", String, nullable=False),  # as in `held`
+    Column("allow", String),
+    Column("retired", Integer),  # None: in use; else how many notices left it in all
+)
+PLACED: Final = Table(
+    "placed",
+    SCHEMA,
+    Column("feed", String(32), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("key", String(200), primary_key=True),
+)
 
 
-def is_eligible(now: str) -> ColumnElement[bool]:
-    """Rows that belong into the feed of all booths at `now`."""
-    lasts = or_(HELD.c.expires_at.is_(None), HELD.c.expires_at > now)
-    return and_(~HELD.c.withdrawn, ~HELD.c.restricted, lasts)
+@dataclass(frozen=True, slots=True)
+class Supplement:
+    """A feed for the notices of one restriction: `deny` and `allow` are lists of countries, `allow` None: all."""
+
+    feed: str
+    deny: frozenset[str]
+    allow: frozenset[str] | None
+    retired: int | None = None
+
+    def admits(self, country: str) -> bool:
+        """Whether booths of a country may read it."""
+        return country not in self.deny and (self.allow is None or country in self.allow)
+
+    @property
+    def written(self) -> tuple[str, str | None]:
+        """Its restriction as `held` has it."""
+        return written_countries(self.deny), None if self.allow is None else written_countries(self.allow)
 
 
-def is_addition(now: str) -> ColumnElement[bool]:
-    return and_(is_eligible(now), or_(HELD.c.pending, ~HELD.c.published))
+def written_countries(countries: Iterable[str]) -> str:
+    """Countries as a column holds them."""
+    return " ".join(sorted(countries))
 
 
-def is_removal(now: str) -> ColumnElement[bool]:
-    return and_(HELD.c.published, ~is_eligible(now))
+def lasts(now: str) -> ColumnElement[bool]:
+    """Rows that are neither withdrawn nor expired at `now`."""
+    return and_(~HELD.c.withdrawn, or_(HELD.c.expires_at.is_(None), HELD.c.expires_at > now))
 
 
-def is_step(now: str) -> ColumnElement[bool]:
-    return or_(is_addition(now), is_removal(now))
+def is_eligible(now: str, supplement: Supplement | None = None) -> ColumnElement[bool]:
+    """Rows that belong at `now` into the feed of all booths, or into a supplement."""
+    if supplement is None:
+        return and_(lasts(now), ~HELD.c.restricted)
+    deny, allow = supplement.written
+    same = and_(HELD.c.deny == deny, HELD.c.allow.is_(None) if allow is None else HELD.c.allow == allow)
+    return and_(lasts(now), HELD.c.restricted, same)
+
+
+def is_out(supplement: Supplement | None = None) -> ColumnElement[bool]:
+    """Rows that booths have in that feed."""
+    if supplement is None:
+        return and_(HELD.c.published)
+    mine = and_(PLACED.c.feed == supplement.feed, PLACED.c.kind == HELD.c.kind, PLACED.c.key == HELD.c.key)
+    return exists().where(mine)
+
+
+def is_addition(now: str, supplement: Supplement | None = None) -> ColumnElement[bool]:
+    return and_(is_eligible(now, supplement), or_(HELD.c.pending, ~is_out(supplement)))
+
+
+def is_removal(now: str, supplement: Supplement | None = None) -> ColumnElement[bool]:
+    return and_(is_out(supplement), ~is_eligible(now, supplement))
+
+
+def is_step(now: str, supplement: Supplement | None = None) -> ColumnElement[bool]:
+    return or_(is_addition(now, supplement), is_removal(now, supplement))
+
+
+def waits(now: str) -> ColumnElement[bool]:
+    """Rows whose news no publication has told yet."""
+    placed = exists().where(and_(PLACED.c.kind == HELD.c.kind, PLACED.c.key == HELD.c.key))
+    restricted = and_(HELD.c.restricted, lasts(now), or_(HELD.c.allow.is_(None), HELD.c.allow != ""))
+    moved = and_(placed, ~restricted)
+    return or_(is_step(now), and_(restricted, or_(HELD.c.pending, ~placed)), moved)
 
 
 def key_is(kind: str, key: str) -> ColumnElement[bool]:
@@ -115,6 +182,7 @@ class Booth:
     welcome: Welcome
     enrolled_at: str
     revoked_at: str | None
+    country: str  # that of the enrolment, until headquarters moves the booth
 
     @property
     def name(self) -> str:
@@ -131,6 +199,7 @@ def booths(connection: Connection, name: str | None = None) -> list[Booth]:
             msgspec.json.decode(row.welcome, type=Welcome),
             row.enrolled_at,
             row.revoked_at,
+            row.country,
         )
         for row in rows
     ]
@@ -139,3 +208,22 @@ def booths(connection: Connection, name: str | None = None) -> list[Booth]:
 def count(connection: Connection, where: ColumnElement[bool]) -> int:
     """How many rows of `held` are so."""
     return connection.execute(select(func.count()).select_from(HELD).where(where)).scalar_one()
+
+
+def supplements(connection: Connection, base: str) -> list[Supplement]:
+    """All supplements of a base feed, retired ones too, by id."""
+    query = select(SUPPLEMENTS).where(SUPPLEMENTS.c.base == base).order_by(SUPPLEMENTS.c.feed)
+    return [
+        Supplement(row.feed, *_restriction(row.deny, row.allow), row.retired) for row in connection.execute(query).all()
+    ]
+
+
+def restrictions(connection: Connection, now: str) -> list[tuple[frozenset[str], frozenset[str] | None]]:
+    """(deny, allow) of the notices that are restricted at `now`, each once; those for nobody stay at headquarters."""
+    somebody = or_(HELD.c.allow.is_(None), HELD.c.allow != "")
+    query = select(HELD.c.deny, HELD.c.allow).where(and_(lasts(now), HELD.c.restricted, somebody)).distinct()
+    return sorted((_restriction(row.deny, row.allow) for row in connection.execute(query).all()), key=repr)
+
+
+def _restriction(deny: str, allow: str | None) -> tuple[frozenset[str], frozenset[str] | None]:
+    return frozenset(deny.split()), None if allow is None else frozenset(allow.split())

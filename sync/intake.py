@@ -1,40 +1,23 @@
 """From a publication in the spool to the mirror: everything is checked, then applied in one transaction.
 
-The order is the safety: trust (TUF, from the held bytes), then the head against the floor, then the content key
-against the head's commitment, then the payloads, then the mirror with its new floor. Whatever fails leaves the mirror
-as it was.
+The order is the safety: trust (TUF, from the held bytes), then of each feed and its supplements (sync/family.py) the
+head against the floor, the content key against the head's commitment, and the payloads, then the mirror with its new
+floors. Whatever fails leaves the mirror as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-from failsafe.sync import feed as feeds
-from failsafe.sync import trust
+from failsafe.sync import family, trust
 from failsafe.sync.binding import Bind
-from failsafe.sync.errors import Missing, NotForThisBooth
-from failsafe.sync.feed import Change, Floor, Operations
+from failsafe.sync.family import Known
+from failsafe.sync.family import Reader as Reader
+from failsafe.sync.feed import Floor
 from failsafe.sync.mirror import Derive, Mirror
-from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys, Payload, key_file
-from failsafe.sync.seal import SealSecret, content_key_digest
+from failsafe.sync.records import TIMESTAMP_FILE, HqKeys
 from failsafe.sync.spool import Spool
-from failsafe.sync.trust import Publication
-
-_KEY_FILE_LIMIT: Final = 8 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who reads the feed: the booth, the feeds it is configured for, its sealing key, and the pinned root."""
-
-    booth: str
-    feeds: Sequence[str]
-    sealing: SealSecret
-    root: bytes
-    workplace: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +27,8 @@ class Taken:
     floors: Mapping[str, Floor]
     signed_at: float
     hq_keys: HqKeys
-    newer: bool  # the timestamp is of a higher version than the one held
+    timestamp_version: int
+    newer: bool  # the timestamp is another than the mirror held; whether it is the newest ever, the ledger knows
 
 
 def take(
@@ -70,70 +54,24 @@ def take(
     """
     held = mirror.held_metadata()
     publication = trust.read_publication(spool, held, reader.root, reader.workplace, reader.feeds)
-    # TUF has refused a version below the held one, so another timestamp is a newer one. A mirror that was wiped cannot
-    # tell (the ledger remembers that there was one): then the age goes on from what was lived, until the next.
-    known = bool(held) or not ledger_floors
-    newer = known and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
-    floors = mirror.floors()
-    # All feeds are verified before the first is applied: its transaction keeps the metadata that vouches for them all.
-    steps = [
-        _change(spool, publication, name, floors.get(name), ledger_floors.get(name), reader) for name in reader.feeds
-    ]
-    moved = {}
-    for change in steps:
-        if change is not None:
-            mirror.apply(change, derive, bind)
-            moved[change.feed] = mirror.floors()[change.feed]
-    if not moved and publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE):
+    # TUF has refused a version below the held one, so another timestamp is newer than what the mirror holds.
+    newer = publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
+    known = Known(mirror.floors(), ledger_floors, mirror.portions())
+    # All feeds are verified before the first is applied, and all are applied in one transaction: a notice that moves
+    # from one to another is in the old place or in the new one.
+    families = [family.read(spool, publication, name, known, reader) for name in reader.feeds]
+    changes = [change for one in families for change in one.changes]
+    portions = {name: one.portion for name, one in zip(reader.feeds, families, strict=True) if one.portion}
+    if changes or portions:
+        mirror.apply_all(changes, derive, bind, portions=portions)
+    if newer and not changes:
         mirror.acknowledge(publication.metadata, publication.signed_at)
-    return Taken(floors=moved, signed_at=publication.signed_at, hq_keys=publication.hq_keys, newer=newer)
-
-
-def _change(
-    spool: Spool,
-    publication: Publication,
-    name: str,
-    held: Floor | None,
-    remembered: Floor | None,
-    reader: Reader,
-) -> Change | None:
-    """The step from what the mirror holds to the published head; None if it is held already."""
-    head, statement = publication.heads[name], publication.statements[name]
-    feeds.check_head(head, statement, held)
-    feeds.check_head(head, statement, remembered)
-    payloads = feeds.way(head, held)
-    if not payloads:
-        return None
-    key = _content_key(spool, head, reader)
-    operations = Operations()
-    for payload in payloads:
-        operations += feeds.decode_payload(publication.payload(payload), payload, head, key)
-    return _as_change(head, payloads, operations, publication)
-
-
-def _content_key(spool: Spool, head: Head, reader: Reader) -> bytes:
-    name = key_file(head.feed, head.epoch, reader.booth)
-    try:
-        box = spool.read(name, _KEY_FILE_LIMIT)
-    except Missing as error:
-        raise NotForThisBooth(f"There is no content key of feed {head.feed} epoch {head.epoch} for us.") from error
-    key = reader.sealing.open(box, purpose="content-key", booth=reader.booth, about=f"{head.feed}/{head.epoch}")
-    if content_key_digest(key) != head.content_key_sha256:
-        raise NotForThisBooth(f"The content key of feed {head.feed} is not the one its head commits to.")
-    return key
-
-
-def _as_change(head: Head, payloads: Sequence[Payload], operations: Operations, publication: Publication) -> Change:
-    """One change for the whole chain, so that it is applied in one transaction."""
-    return Change(
-        feed=head.feed,
-        lineage=head.lineage,
-        serial=head.serial,
-        base_serial=payloads[0].base_serial,
-        epoch=head.epoch,
-        count=head.count,
-        removed=head.removed,
+    floors = mirror.floors()
+    moved = {change.feed: floors[change.feed] for change in changes}
+    return Taken(
+        floors=moved,
         signed_at=publication.signed_at,
-        operations=operations,
-        metadata=publication.metadata,
+        hq_keys=publication.hq_keys,
+        timestamp_version=publication.timestamp_version,
+        newer=newer,
     )

@@ -8,9 +8,9 @@ A mirror that is missing or empty has no feeds. That never means that there are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,6 +28,7 @@ from failsafe.sync.records import (
     PutNotice,
     RemoveListed,
     RemoveNotice,
+    base_of,
     encode,
 )
 from failsafe.sync.store import Migrations, Store, StoreSettings
@@ -37,6 +38,7 @@ SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 _NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
 _LISTED: Final = "number, country, type, fraud"
+_FEW: Final = 1_000
 _SNAPSHOT_FIRST: Final = "Take the feed's snapshot first."
 
 
@@ -52,6 +54,14 @@ class NameLine(NamedTuple):
     kind: str
     births: tuple[str, ...]
     sex: str
+
+
+class HeldPortion(NamedTuple):
+    """What a roll said of this booth's supplements: its country, removals in those that are no more, and their ids."""
+
+    country: str
+    retired: int
+    feeds: tuple[str, ...]
 
 
 class Counts(NamedTuple):
@@ -96,6 +106,15 @@ def first_tables(tables: Any) -> None:  # noqa: ANN401
 def pages_of_the_index(tables: Any) -> None:  # noqa: ANN401
     """The index is kept with the notices that it was made of."""
     make_tables(tables)
+
+
+@MIGRATIONS()
+def whose_supplements(tables: Any) -> None:  # noqa: ANN401
+    """Which supplements are this booth's is known as long as no newer word of headquarters says otherwise."""
+    tables.execute(
+        "CREATE TABLE portion (base TEXT PRIMARY KEY, country TEXT NOT NULL, retired INTEGER NOT NULL,"
+        " feeds TEXT NOT NULL) STRICT"
+    )
 
 
 def fold_number(number: str) -> str:
@@ -185,6 +204,8 @@ class Mirror:
         for feed, floor in self.floors().items():
             if self._held(feed) != floor.count:
                 raise StoreDamaged(f"Feed {feed} does not hold the number of rows that its head was signed for.")
+        if any(feed not in self.floors() for portion in self.portions().values() for feed in portion.feeds):
+            raise StoreDamaged("A supplement that is this booth's is not held.")
 
     # --- what is asked of it ---------------------------------------------------------------------------------
 
@@ -249,12 +270,24 @@ class Mirror:
     # --- how it changes --------------------------------------------------------------------------------------
 
     def apply(self, change: Change, derive: Derive, bind: Bind | None = None) -> None:
-        """Take one verified step of a feed, whole or not at all.
+        """Take one verified step of a feed; as `apply_all`."""
+        self.apply_all((change,), derive, bind)
+
+    def apply_all(
+        self,
+        changes: Sequence[Change],
+        derive: Derive,
+        bind: Bind | None = None,
+        *,
+        portions: Mapping[str, HeldPortion] = MappingProxyType({}),
+    ) -> None:
+        """Take verified steps of several feeds, all of them whole or nothing.
 
         Args:
-            change: the step; `base_serial` None replaces the feed's whole content.
+            changes: the steps; `base_serial` None replaces a feed's whole content.
             derive: makes the names that the index is to find a notice by.
-            bind: makes pages of all names; asked where the pages that are held do not follow the step.
+            bind: makes pages of all names; asked where the pages that are held do not follow the steps.
+            portions: by base feed, where they are news; supplements that a portion names no more are emptied.
 
         Raises:
             Older: a serial below the one held, in the same lineage.
@@ -262,27 +295,62 @@ class Mirror:
             StoreBroken: the disk did not take it; what was held stays.
         """
         with self._store.transaction():
-            _check_base(change, self.floors().get(change.feed))
-            bound = change.base_serial is not None and self.bound() is not None
+            floors = self.floors()
+            for change in changes:
+                _check_base(change, floors.get(change.feed))
+            lost = self._lost(portions)
+            # A list that is replaced, or is this booth's no longer, leaves the pages too; the first of a new feed is
+            # only more notices, and pages say of few which are gone.
+            anew = [change.feed for change in changes if change.base_serial is None and change.feed in floors]
+            few = all(base_of(feed) != feed and self._held(feed) <= _FEW for feed in anew)
+            bound = few and not lost and self.bound() is not None
             if not bound:
                 self._binding.loosen()
-            if change.base_serial is None:
-                self._empty(change.feed)
-            self._note_feed(change)
-            for operation in change.operations:
-                self._operate(change.feed, operation, derive)
-            held = self._held(change.feed)
-            if held != change.count:
-                raise Malformed(
-                    f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
-                )
-            self.acknowledge(change.metadata, change.signed_at)
+            for feed in lost:
+                self._empty(feed)
+                self._store.run("DELETE FROM feed WHERE feed = ?", (feed,))
+            for change in changes:
+                self._take(change, derive)
+            self._keep_portions(portions)
             if bound:
                 self._binding.follow()
             elif bind is not None:
                 self._binding.keep(bind(self.numbered()))
         # What was removed is still in the log until it is folded in; a reader may delay that to the next step.
         self._store.fold_log()
+
+    def _take(self, change: Change, derive: Derive) -> None:
+        if change.base_serial is None:
+            self._empty(change.feed)
+        self._note_feed(change)
+        for operation in change.operations:
+            self._operate(change.feed, operation, derive)
+        held = self._held(change.feed)
+        if held != change.count:
+            raise Malformed(
+                f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
+            )
+        self.acknowledge(change.metadata, change.signed_at)
+
+    def portions(self) -> dict[str, HeldPortion]:
+        """By base feed, what its roll said last of this booth's supplements."""
+        rows = self._store.rows("SELECT base, country, retired, feeds FROM portion ORDER BY base")
+        return {base: HeldPortion(country, retired, tuple(feeds.split())) for base, country, retired, feeds in rows}
+
+    def _keep_portions(self, portions: Mapping[str, HeldPortion]) -> None:
+        for base, portion in portions.items():
+            self._store.run(
+                "INSERT OR REPLACE INTO portion (base, country, retired, feeds) VALUES (?, ?, ?, ?)",
+                (base, portion.country, portion.retired, " ".join(portion.feeds)),
+            )
+
+    def _lost(self, portions: Mapping[str, HeldPortion]) -> list[str]:
+        """Supplements that are held and no longer this booth's."""
+        return [
+            feed
+            for feed in self.floors()
+            if base_of(feed) != feed and base_of(feed) in portions and feed not in portions[base_of(feed)].feeds
+        ]
 
     def bind(self, bind: Bind) -> None:
         """Make the pages anew of the notices as they are, in one transaction.

@@ -40,6 +40,11 @@ def base_of(feed: str) -> str:
     return supplement[1] if supplement else feed
 
 
+def supplement_targets(base: str) -> str:
+    """Pattern of the TUF target paths of a base feed's supplements, as its bureau's delegation has it."""
+    return f"feed/{base}-{12 * '?'}/*"
+
+
 def statement_target(feed: str) -> str:
     """TUF target path of the top-level targets' statement on a feed."""
     return f"statements/{feed}.json"
@@ -209,6 +214,11 @@ class Head(Record, frozen=True, kw_only=True):
     published_at: str
     roll: Payload | None = None
     tally: bytes = b""
+
+
+def payloads_of(head: Head) -> tuple[Payload, ...]:
+    """All files that a head names."""
+    return (head.snapshot, *head.deltas) if head.roll is None else (head.snapshot, *head.deltas, head.roll)
 
 
 class Statement(Record, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ Source: https://theupdateframework.github.io/specification/latest/ section 5 (cl
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -25,6 +26,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -36,7 +38,9 @@ from tuf.api.exceptions import (
     UnsignedMetadataError,
 )
 from tuf.api.metadata import (  # type: ignore[attr-defined]  # documented there, not re-exported
+    Key,
     Metadata,
+    Signature,
     TargetFile,
     Targets,
     Timestamp,
@@ -74,7 +78,9 @@ from failsafe.sync.records import (
     Record,
     Statement,
     Welcome,
+    base_of,
     head_target,
+    payloads_of,
     statement_target,
 )
 from failsafe.sync.spool import Spool
@@ -110,7 +116,8 @@ class Publication:
     """What one publication says, verified.
 
     `metadata` are the raw TUF files by name (`TOP_LEVEL` and the bureaus'), to be kept with the data and given to the
-    next read. `signed_at` is UTC seconds since 1970. `heads` and `statements` are by feed.
+    next read. `signed_at` is UTC seconds since 1970. `heads` and `statements` are by base feed; a supplement's head is
+    asked for once the roll has said that it is this booth's.
     """
 
     metadata: Mapping[str, bytes] = field(repr=False)
@@ -121,19 +128,48 @@ class Publication:
     hq_keys: HqKeys
     _spool: Spool = field(repr=False)
     _targets: Mapping[str, TargetFile] = field(repr=False)
+    _bureaus: Mapping[str, Mapping[str, Key]] = field(repr=False)  # by base feed: who may sign for it
 
     def payload(self, payload: Payload) -> bytes:
-        """The bytes of a snapshot or delta that one of `heads` names.
+        """The bytes of a snapshot, delta or roll that a head of this publication names.
 
         Raises:
             Missing: it is not in the spool.
             Truncated: it has not the signed length or hash.
-            Malformed: no head names it.
+            Malformed: its bureau does not name it, or says another length or hash than the head.
         """
         target = self._targets.get(payload.path)
         if target is None:
             raise Malformed("A payload was asked for that no head names.")
+        if (target.length, target.hashes.get("sha256")) != (payload.length, payload.sha256):
+            raise Malformed("A head and its bureau do not say the same of a payload.")
         return _verified_target(self._spool, target)
+
+    def supplement(self, feed: str) -> Head:
+        """The head of a supplement of one of the base feeds.
+
+        Raises:
+            Missing: the bureau does not name it, or it is not in the spool.
+            BytesRefused: it is not the one that the bureau has signed.
+        """
+        target = self._targets.get(head_target(feed))
+        if target is None:
+            raise Missing(f"No role that may sign for feed {feed} names it.", _NOT_PUBLISHED)
+        head = _decoded(self._spool, target, Head)
+        if head.feed != feed:
+            raise Malformed(f"The head of feed {feed} says it is another feed's.")
+        return head
+
+    def check_bureau(self, base: str, signature: bytes, content: bytes) -> None:
+        """Return if the bureau that publishes a base feed has signed `content`.
+
+        Raises:
+            Unsigned: it has not.
+        """
+        for keyid, key in self._bureaus[base].items():
+            with contextlib.suppress(UnverifiedSignatureError):
+                return key.verify_signature(Signature(keyid, signature.hex()), content)
+        raise Unsigned("A key file is not signed by the bureau of its feed.")
 
 
 def read_publication(
@@ -233,10 +269,11 @@ def _read(spool: Spool, updater: Updater, folder: Path, feeds: Sequence[str]) ->
         if (heads[feed].feed, statements[feed].feed) != (feed, feed):
             raise Malformed(f"The head or statement of feed {feed} says it is another feed's.")
     targets = {
-        payload.path: _payload_target(updater, payload)
-        for head in heads.values()
-        for payload in (head.snapshot, *head.deltas)
+        payload.path: _payload_target(updater, payload) for head in heads.values() for payload in payloads_of(head)
     }
+    bureaus = {feed: _bureau(folder, feed) for feed in feeds}
+    for bureau in bureaus.values():
+        targets |= bureau.supplements
     timestamp = _timestamp(folder)
     return Publication(
         metadata=_accepted(folder, feeds),
@@ -247,11 +284,47 @@ def _read(spool: Spool, updater: Updater, folder: Path, feeds: Sequence[str]) ->
         hq_keys=hq_keys,
         _spool=spool,
         _targets=targets,
+        _bureaus={feed: bureau.keys for feed, bureau in bureaus.items()},
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Bureau:
+    """Who signs for a base feed, and what they say of its supplements, by target path."""
+
+    keys: Mapping[str, Key]
+    supplements: Mapping[str, TargetFile]
+
+
+def _bureau(folder: Path, base: str) -> _Bureau:
+    """The first role that may speak of the feed, from metadata that was verified in this read."""
+    top = Metadata[Targets].from_bytes((folder / TARGETS_FILE).read_bytes()).signed
+    if top.delegations is None or head_target(base) in top.targets:
+        return _Bureau({}, {})
+    role, _ = next(top.delegations.get_roles_for_target(head_target(base)))
+    signed = Metadata[Targets].from_bytes((folder / f"{quote(role, safe='')}.json").read_bytes()).signed
+    delegated = top.delegations.roles[role] if top.delegations.roles else None
+    keys = {keyid: top.delegations.keys[keyid] for keyid in delegated.keyids} if delegated else {}
+    supplements = {
+        path: target
+        for path, target in signed.targets.items()
+        if _is_of_supplement(path, base)
+        and next((name for name, _ in top.delegations.get_roles_for_target(path)), None) == role
+    }
+    return _Bureau(keys, supplements)
+
+
+def _is_of_supplement(path: str, base: str) -> bool:
+    folder, _, rest = path.partition("/")
+    feed = rest.partition("/")[0]
+    return folder == "feed" and feed != base and base_of(feed) == base
+
+
 def _record(spool: Spool, updater: Updater, path: str, kind: type[R]) -> R:
-    target = _target(updater, path)
+    return _decoded(spool, _target(updater, path), kind)
+
+
+def _decoded(spool: Spool, target: TargetFile, kind: type[R]) -> R:
     if target.length > _RECORD_LIMIT:
         raise Malformed("A signed record is longer than any this version reads.")
     try:
