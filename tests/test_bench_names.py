@@ -11,7 +11,7 @@ import pytest
 
 from failsafe.agent.figures import RATE_TARGETS, TARGETS
 from tests import grow
-from tests.bench import pairs, rival
+from tests.bench import ablation, pairs, rival
 
 PAIRS = [("Vladimir Putin", "Владимир Путин"), ("Vladimir Putin", "Ingrid Holm"), ("Ingrid Holm", "Ingrid Holm")]
 
@@ -107,3 +107,43 @@ def test_the_picture_shows_every_scorer_within_its_frame(compared):
         for point in line.get("points").split():
             x, y = map(float, point.split(","))
             assert 0 <= x <= 350 and 0 <= y <= 190
+
+
+# --- what each part is worth -------------------------------------------------------------------------------------
+
+TOLD_APART = [
+    ("Juan Pérez", "John Peres"),
+    ("I. Holm", "Ingrid Holm"),
+    ("Abd Allah Sabri", "Abdullah Sabry"),
+    ("Avner Vardi", "אבנר ורדי"),
+    ("Kim Min Ho", "김민호"),
+    ("Мария Иванова", "Мариа Иванава"),
+    ("Omar al-Bashir", "Umar Hassan Bisher"),
+    ("Mahmud Darwish", "محمود درويش"),
+    ("Shulamit Kovner", "שולמית קובנר"),
+    ("Greta Lind", "Karl Orlov"),
+]
+
+
+@pytest.mark.parametrize("part", ablation.PARTS[1:-1], ids=lambda part: part.name)
+def test_a_part_left_out_is_missed_and_comes_back(part):
+    taught = [grow.Lesson(query, candidate, True, "", "", 0) for query, candidate in TOLD_APART]
+    whole, growth, teaching = grow.rows(taught), grow.GROWTH, grow.TEACHING
+    with ablation.left_out(part):
+        lacks = grow.rows(taught)
+        assert not np.array_equal(lacks, whole) or growth != grow.GROWTH or teaching != grow.TEACHING
+    assert np.array_equal(grow.rows(taught), whole) and (growth, teaching) == (grow.GROWTH, grow.TEACHING)
+
+
+def test_a_part_that_the_house_no_longer_has_is_an_error():
+    gone = [ablation.Part("?", ("no such measure",)), ablation.Part("?", (), ((pairs, "no_such_name", 1),))]
+    for part in gone:
+        with pytest.raises((KeyError, AttributeError)), ablation.left_out(part):
+            pytest.fail("it was left out")
+
+
+def test_worth_is_told_in_one_row_of_the_table(compared):
+    found = ablation.worth(compared.known, compared.own.scores, compared.own.strangers)
+    assert (found.auc, found.cases_f1, found.scripts, found.strangers) == (1.0, 1.0, (1.0, 1.0, 1.0), 0.01)
+    row = ablation.told(ablation.PARTS[0], found)
+    assert row.count("|") == ablation.HEAD.splitlines()[0].count("|") and "| nothing | 1.000 |" in row

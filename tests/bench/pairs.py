@@ -179,7 +179,9 @@ def figures_of(found: Compared) -> Iterator[Figure]:
         yield from row(f"{script}_auc", "AUC", int(which.sum()), area_of(which))
     yield from row("strangers_matched", "%", strange, lambda each: 100.0 * _called(each), _where)
     yield from row("true_pairs_matched", "%", int(same.sum()), lambda each: 100.0 * _met(each, same), _where)
-    yield from row("true_pairs_at_0.1pc_of_strangers", "%", int(same.sum()), lambda each: 100.0 * _strict(each, same))
+    yield from row(
+        "true_pairs_at_0.1pc_of_strangers", "%", int(same.sum()), lambda each: 100.0 * strict_recall(each, same)
+    )
     yield from row("a_pair_cpu", "us", TIMED, lambda each: each.us_a_pair)
 
 
@@ -191,7 +193,7 @@ def _met(each: Scored, same: Truth) -> float:
     return float(np.mean(each.scores[same] >= each.match_from))
 
 
-def _strict(each: Scored, same: Truth) -> float:
+def strict_recall(each: Scored, same: Truth) -> float:
     """The part of true pairs above the score that one stranger in a thousand exceeds."""
     ordered = np.sort(each.strangers)[::-1]
     return float(np.mean(each.scores[same] > ordered[int(STRICT * len(ordered))]))
