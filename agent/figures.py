@@ -21,9 +21,12 @@ TARGETS: Final[Mapping[str, float]] = {
     "core_memory_peak@50000": 160.0,
     "core_memory_intake_peak@50000": 200.0,
     "core_memory_delta_peak@50000": 160.0,
+    "index_search_with_birth_p99@50000": 4.0,
+    "index_search_name_only_p99@50000": 4.0,
     "index_search_with_birth_p50@1000000": 3.0,
     "index_search_with_birth_p99@1000000": 8.0,
     "index_search_name_only_p99@1000000": 20.0,
+    "index_and_core_memory@50000": 160.0,
     "index_and_core_memory@1000000": 480.0,
     "index_delta_of_1000@1000000": 1.0,
     "enqueue_p99": 25.0,
@@ -49,6 +52,7 @@ TARGETS: Final[Mapping[str, float]] = {
 }
 RATE_TARGETS: Final[Mapping[str, float]] = {
     "hq_ingest_batches_of_50": 800.0,
+    "index_recall@50000": 99.9,
     "index_recall@1000000": 99.9,
     "zone_dates_repaired": 99.0,
     "zone_number_inside": 99.0,

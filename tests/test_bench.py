@@ -552,7 +552,7 @@ def test_a_rate_reaches_its_target_from_below(value, said):
 def test_the_targets_name_figures_that_are_measured():
     sized = {tuple(name.split("@")) for name in [*TARGETS, *RATE_TARGETS] if "@" in name}
     of_the_index = {(name, size) for name, size in sized if name in INDEX_FIGURES}
-    assert {size for _, size in of_the_index} == {str(indexing.PERSONS)}
+    assert {size for _, size in of_the_index} == {str(size) for size in indexing.SIZES}
     of_the_grades = {(name, size) for name, size in sized if f"{name}@{size}" in REFERRAL_FIGURES}
     assert {name for name, _ in sized - of_the_index - of_the_grades} <= BOOTH_FIGURES
     assert {size for _, size in sized - of_the_index - of_the_grades} == {str(bench.SIZES[-1])}

@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
@@ -21,7 +22,7 @@ from tests.bench import headquarters, hq_ingest, indexing, journey, line, pairs,
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 9
+STEPS_ONCE = 8
 STEPS_A_SIZE = 2
 
 
@@ -30,7 +31,7 @@ def measure(
     crossings: int,
     alerts: int,
     occupancies: int,
-    indexed: int,
+    indexed: Sequence[int],
     innocents: int,
     strangers: int,
     step: Callable[[str], None],
@@ -43,7 +44,10 @@ def measure(
         ("the line", lambda place: line.figures(place, alerts)),
         ("a portal's alarm on its way to the page", lambda place: portal.figures(place, crossings)),
         ("radiation alarms, some minutes", lambda place: radiation.figures(occupancies)),
-        (f"an index of {indexed} persons, some minutes", lambda place: indexing.figures(place, indexed)),
+        *(
+            (f"an index of {persons} persons, some minutes", partial(indexing.figures, persons=persons))
+            for persons in indexed
+        ),
         ("pairs of names, beside rivals", lambda place: pairs.figures(strangers=strangers)),
         ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
@@ -71,20 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--crossings", type=int, default=bench.CROSSINGS, help="Travellers at each size.")
     options.add_argument("--alerts", type=int, default=line.ALERTS, help="Alerts of a backlog.")
     options.add_argument("--occupancies", type=int, default=radiation.OCCUPANCIES, help="Quiet ones, simulated.")
-    options.add_argument("--indexed", type=int, default=indexing.PERSONS, help="Persons in the index measured alone.")
+    options.add_argument("--indexed", type=int, action="append", help="Persons in an index alone; may be repeated.")
     options.add_argument("--innocents", type=int, default=referrals.INNOCENTS, help="Travellers who are on no list.")
     options.add_argument("--strangers", type=int, default=pairs.STRANGERS, help="Unrelated pairs of names.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
+    indexed = tuple(chosen.indexed or indexing.SIZES)
     console = bench.standard_error()
     rows = []
     with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("", total=len(sizes) * (bench.STEPS + STEPS_A_SIZE) + STEPS_ONCE)
+        bar = progress.add_task("", total=len(sizes) * (bench.STEPS + STEPS_A_SIZE) + STEPS_ONCE + len(indexed))
 
         def step(what: str) -> None:
             progress.update(bar, description=what, advance=1)
 
-        numbers = chosen.crossings, chosen.alerts, chosen.occupancies, chosen.indexed, chosen.innocents
+        numbers = chosen.crossings, chosen.alerts, chosen.occupancies, indexed, chosen.innocents
         for row in measure(sizes, *numbers, chosen.strangers, step):
             rows.append(row)
             print(json.dumps(row), flush=True)

@@ -1,12 +1,17 @@
 """The index of names alone, as large as asked: memory, speed on a fixed mix of hard questions, recall, load, delta.
 
-Each question is asked best of three; first with nothing remembered of it, then again.
+    python -m tests.bench.indexing [--persons N] [--recalled N]
+
+Each question is asked best of three; first with nothing remembered of it, then again. rapidfuzz lays it beside every
+name of the list by three of its scorers, in the same run: once, and as many questions as there is time for.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,7 +21,8 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from failsafe.agent import pages
-from failsafe.agent.figures import Figure, Rival, figure, p50_p99
+from failsafe.agent.bench import standard_error
+from failsafe.agent.figures import Figure, Rival, figure, p50_p99, table
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
 from failsafe.agent.segment import IndexRow, Segment
@@ -24,10 +30,17 @@ from failsafe.sync.mirror import Mirror
 from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
 
-PERSONS = 1_000_000
+SIZES = (50_000, 1_000_000)
 QUESTIONS = 1_000
 RECALLED = 60
-WHOLE_LIST = 5  # questions to rapidfuzz, of which each takes seconds
+# Questions to rapidfuzz over all names: at a million persons each takes seconds, hence the fewest.
+WHOLE_LIST = 5
+WHOLE_LIST_NAMES = 5_000_000  # laid beside a question, all questions together
+RIVALS = (
+    ("rapidfuzz ratio", fuzz.ratio),
+    ("rapidfuzz token_sort_ratio", fuzz.token_sort_ratio),
+    ("rapidfuzz WRatio", fuzz.WRatio),
+)
 DELTA = 1_000
 
 Question = tuple[tuple[str, ...], list[str]]
@@ -46,7 +59,7 @@ print(rss())
 """
 
 
-def figures(folder: Path, persons: int = PERSONS, recalled: int = RECALLED) -> Iterator[Figure]:
+def figures(folder: Path, persons: int = SIZES[0], recalled: int = RECALLED) -> Iterator[Figure]:
     """Everything about an index of so many persons, of whom each has two names."""
     population = Population.large(31, persons)
     listed = population.persons(persons)
@@ -85,23 +98,24 @@ def best_ms(act: Callable[[Question], object], asked: Sequence[Question], before
 
 def _searched(segment: Segment, rows: Sequence[IndexRow], asked: list[Question], persons: int) -> Iterator[Figure]:
     spelled = [row[2] for row in rows]
-    few = asked[:: max(1, len(asked) // WHOLE_LIST)][:WHOLE_LIST]
-
-    def scan(question: Question) -> object:
-        return process.extract(" ".join(question[0]), spelled, scorer=fuzz.ratio, limit=10)
-
-    whole = ("rapidfuzz ratio over all names", [_once_ms(scan, question) for question in few])
+    few = max(WHOLE_LIST, min(WHOLE_LIST_NAMES // len(spelled), len(asked) // 10))
+    sampled = asked[:: max(1, len(asked) // few)][:few]
+    whole = [(f"{name} over all {len(spelled)} names", _whole_ms(scorer, spelled, sampled)) for name, scorer in RIVALS]
     index = Index(segment)
     for name, births in (("with_birth", True), ("name_only", False)):
         ours = best_ms(lambda one, b=births: index.search(one[0], one[1] if b else ()), asked, index.forget)
         again = best_ms(lambda one, b=births: index.search(one[0], one[1] if b else ()), asked, lambda: None)
-        yield from p50_p99(f"index_search_{name}@{persons}", ours, "ms", whole, ("the same asked again", again))
+        yield from p50_p99(f"index_search_{name}@{persons}", ours, "ms", *whole, ("the same asked again", again))
 
 
-def _once_ms(act: Callable[[Question], object], question: Question) -> float:
-    began_at = time.perf_counter()
-    act(question)
-    return 1e3 * (time.perf_counter() - began_at)
+def _whole_ms(scorer: Callable, spelled: Sequence[str], asked: Sequence[Question]) -> list[float]:
+    """Milliseconds of each question, asked once, for the ten names that the scorer likes best."""
+    took = []
+    for tokens, _ in asked:
+        began_at = time.perf_counter()
+        process.extract(" ".join(tokens), spelled, scorer=scorer, limit=10)
+        took.append(1e3 * (time.perf_counter() - began_at))
+    return took
 
 
 def _recall(index: Index, rows: Sequence[IndexRow], asked: list[Question], persons: int) -> Iterator[Figure]:
@@ -148,3 +162,20 @@ def _kept(path: Path, segment: Segment, rows: Sequence[IndexRow], build_s: float
 def _child(path: Path, what: str) -> str:
     done = subprocess.run([sys.executable, "-c", _RSS, str(path), what], check=True, capture_output=True, text=True)
     return done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure each size and print one table."""
+    options = argparse.ArgumentParser(prog="python -m tests.bench.indexing", description=__doc__)
+    options.add_argument("--persons", type=int, action="append", help=f"On the list; may be repeated. {SIZES}")
+    options.add_argument("--recalled", type=int, default=RECALLED, help="Questions compared with everything.")
+    chosen = options.parse_args(arguments)
+    rows: list[Figure] = []
+    for persons in chosen.persons or SIZES:
+        with tempfile.TemporaryDirectory(prefix="failsafe-bench-") as folder:
+            rows += figures(Path(folder), persons, chosen.recalled)
+    standard_error().print(table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
