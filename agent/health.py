@@ -3,6 +3,10 @@
 The age rule is design.md's: the older of what the wall clock says and of what the booth has lived through since it
 accepted the last signed timestamp. A wall clock behind the time last written down is not believed, and then the age
 is unknown, which is never clear.
+
+A clock that went back is not believed either once it shows a later time again: who set it, and to what? It needs the
+word of headquarters, a timestamp newer than the one accepted last. A clock that is merely slow, behind that word from
+its acceptance on, is believed as soon as it has come up with it: else each timestamp would put it in doubt anew.
 """
 
 from __future__ import annotations
@@ -20,40 +24,85 @@ COALESCE_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Chronicle:
-    """What the booth has written down of time: UTC seconds, and seconds lived since the last acceptance."""
+    """What the booth has written down of time: UTC seconds, and seconds lived since the last acceptance.
+
+    `last_wall` is the newest time known: the accepted timestamp's `signed_at`, then whatever the wall clock showed
+    beyond it. `stepped_back` holds from the moment at which the wall clock was seen behind itself.
+    """
 
     last_wall: float = 0.0
     elapsed_s: float = 0.0
+    stepped_back: bool = False
+    version: int = 0
+    signed_at: float = 0.0
 
     def lived(self, seconds: float, wall: float) -> Chronicle:
         """The chronicle after `seconds` more by the monotonic clock; a clock that went back moves nothing back."""
-        return replace(self, last_wall=max(self.last_wall, wall), elapsed_s=self.elapsed_s + max(0.0, seconds))
+        behind_itself = self.last_wall > self.signed_at and wall < self.last_wall - CLOCK_TOLERANCE_S
+        return replace(
+            self,
+            last_wall=max(self.last_wall, wall),
+            elapsed_s=self.elapsed_s + max(0.0, seconds),
+            stepped_back=self.stepped_back or behind_itself,
+        )
+
+    def slept(self, written_at: float | None, now: float) -> Chronicle:
+        """The chronicle as it was written at `written_at`, read at `now`, both seconds since the device started.
+
+        Where the device started anew in between, it has lived for `now` at least, and that is what can be known.
+        """
+        if written_at is None:
+            return self
+        return replace(self, elapsed_s=self.elapsed_s + (now - written_at if now >= written_at else now))
 
     def trusts(self, wall: float) -> bool:
         """Whether a wall clock that shows `wall` may be believed."""
-        return wall >= self.last_wall - CLOCK_TOLERANCE_S
+        return not self.stepped_back and wall >= self.last_wall - CLOCK_TOLERANCE_S
+
+    def is_surpassed_by(self, version: int, signed_at: float) -> bool:
+        """Whether a trusted timestamp is newer than the one accepted last, whatever the mirror remembers.
+
+        Versions begin anew when headquarters changes the timestamp's key; times go back where its clock was wrong.
+        """
+        return version > self.version or signed_at > self.signed_at
 
     @classmethod
-    def accepted(cls, signed_at: float) -> Chronicle:
+    def accepted(cls, signed_at: float, version: int = 0) -> Chronicle:
         """The chronicle from the acceptance of a newer signed timestamp on."""
-        return cls(last_wall=signed_at, elapsed_s=0.0)
+        return cls(last_wall=signed_at, version=version, signed_at=signed_at)
 
 
 def mirror_age_s(signed_at: float | None, chronicle: Chronicle, wall: float) -> float | None:
-    """Seconds since headquarters' last trusted word; None if there is none or the clock is not believed."""
-    if signed_at is None or not chronicle.trusts(wall):
+    """Seconds since headquarters' last trusted word; None if there is none or the clock is not believed.
+
+    Nor is a clock behind that word: a ledger that was put back does not know how late it is, the mirror does. A
+    chronicle without any acceptance beside notices that are held is a ledger that was lost, and what was lived with it.
+    """
+    if signed_at is None or not chronicle.signed_at:
+        return None
+    if not chronicle.trusts(wall) or wall < signed_at - CLOCK_TOLERANCE_S:
         return None
     return max(wall - signed_at, chronicle.elapsed_s, 0.0)
 
 
-def mirror_state(*, held: bool, age_s: float | None, stale_after_s: float, expired_after_s: float) -> MirrorState:
-    """The word for the notices held; `held` is whether every configured feed is there and holds anything."""
+def mirror_state(
+    *, held: bool, age_s: float | None, stale_after_s: float, expired_after_s: float, checked: bool = True
+) -> MirrorState:
+    """The word for the notices held.
+
+    Args:
+        held: every configured feed is there and holds anything.
+        age_s, stale_after_s, expired_after_s: seconds.
+        checked: they are known to be whole; what is not current anyway is not waited for.
+    """
     if not held:
         return "EMPTY"
     if age_s is None:
         return "UNKNOWN"
     if age_s > expired_after_s:
         return "EXPIRED"
+    if not checked:
+        return "CHECKING"
     return "STALE" if age_s > stale_after_s else "FRESH"
 
 

@@ -29,7 +29,8 @@ from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
 from failsafe.sync.errors import StoreBroken, SyncError
 from failsafe.sync.feed import Floor
-from failsafe.sync.ledger import ClockMark, Ledger
+from failsafe.sync.intake import Taken
+from failsafe.sync.ledger import ClockMark, Ledger, higher
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import Alert, FeedState, HealthChange, Moment, Notice, Place, SearchLine
 
@@ -110,7 +111,11 @@ class Knowledge:
 
     def _remember(self, mark: ClockMark | None, floors: Mapping[str, Floor]) -> None:
         self._ledger_floors = dict(floors)
-        self._chronicle = Chronicle(mark.wall, mark.elapsed_s) if mark else Chronicle()
+        waited_s, self._chronicle = self._chronicle.elapsed_s, Chronicle()
+        if mark is not None:
+            known = Chronicle(mark.wall, mark.elapsed_s, mark.stepped_back, mark.version, mark.signed_at)
+            known = known.lived(waited_s, known.last_wall) if mark.boottime is None else known
+            self._chronicle = known.slept(mark.boottime, self._lived_at)
         self._hold_anew()
         self._notices.watch()  # not before: without the ledger's floors nothing may be taken
         self._changed()
@@ -137,16 +142,19 @@ class Knowledge:
     def live(self, now: float) -> None:
         """Let time pass; what was lived is written down each minute."""
         boottime = _boottime()
-        self._chronicle = self._chronicle.lived(boottime - self._lived_at, wall_clock())
+        before, self._chronicle = self._chronicle, self._chronicle.lived(boottime - self._lived_at, wall_clock())
         self._lived_at = boottime
-        if now - self._remembered_at >= REMEMBER_CLOCK_S:
+        stepped_back = self._chronicle.stepped_back and not before.stepped_back
+        if stepped_back or now - self._remembered_at >= REMEMBER_CLOCK_S:
             self._remembered_at = now
             self._keep_clock()
 
     def _keep_clock(self) -> None:
-        kept = self._chronicle
-        if kept.last_wall != float("inf"):
-            self.recorder.submit(lambda ledger: ledger.remember_clock(kept.last_wall, kept.elapsed_s), keep=False)
+        kept, boottime = self._chronicle, self._lived_at
+        if kept.last_wall == float("inf"):
+            return
+        mark = ClockMark(kept.last_wall, kept.elapsed_s, boottime, kept.stepped_back, kept.version, kept.signed_at)
+        self.recorder.submit(lambda ledger: ledger.remember_clock(*mark), keep=False)
 
     @property
     def clock_trusted(self) -> bool:
@@ -168,13 +176,30 @@ class Knowledge:
         if news.taken is not None:
             hq_keys = news.taken.hq_keys
             self.recorder.submit(lambda ledger: ledger.keep_hq_keys(hq_keys))
-            if news.taken.newer:
-                self._chronicle = Chronicle.accepted(news.taken.signed_at)
-                self._keep_clock()
-            for feed, floor in news.taken.floors.items():
+            self._accept(news.taken)
+            self._note_floors(news.taken)
+        self._changed()
+
+    def _accept(self, taken: Taken) -> None:
+        """A new beginning of the age, where the timestamp is newer than any before and not only than the mirror's."""
+        version, signed_at = taken.timestamp_version, taken.signed_at
+        if taken.newer and self._chronicle.is_surpassed_by(version, signed_at):
+            self._chronicle = Chronicle.accepted(signed_at, version)
+            self._keep_clock()
+
+    def _note_floors(self, taken: Taken) -> None:
+        """Write down what is held now; a crash may have come between an earlier step and its note."""
+        wanted = self._configuration.hq.feeds
+        held = {feed: floor for feed, floor in self.edition.floors.items() if feed in wanted} | dict(taken.floors)
+        for feed, floor in held.items():
+            if self._ledger_floors.get(feed) != floor:
                 self._ledger_floors[feed] = floor
                 self.recorder.submit(_noting_floor(feed, floor))
-        self._changed()
+
+    def is_put_back(self) -> bool:
+        """Whether the mirror holds less than this booth has accepted: an older file in its place clears nobody."""
+        remembered = self._ledger_floors
+        return any(higher({feed: at}, remembered)[feed] != at for feed, at in self.edition.floors.items())
 
     def match(self, presented: Presented) -> PersonFinding:
         """Ask index and mirror about a person; a mirror that cannot be read finds nothing and clears nobody."""
@@ -245,6 +270,8 @@ class Knowledge:
         _, age_s, feeds = self.mirror()
         return Circumstances(
             at=Moment(wall=utc(wall), monotonic_s=round(monotonic(), 3), trusted=self._chronicle.trusts(wall)),
+        if state in ("FRESH", "STALE") and self.is_put_back():
+            state, age_s = "UNKNOWN", None
             place=Place(
                 booth=booth.id,
                 country=booth.country,

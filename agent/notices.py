@@ -182,7 +182,8 @@ class Notices:
             self._broken.set()  # looked at again at once, and the publication taken anew
         except SyncError as error:
             self._holding.forget()
-            self._worth_another_try = isinstance(error, StoreBroken | Missing)
+            # A file may still come, and a clock that made a publication look expired may be set right.
+            self._worth_another_try = isinstance(error, StoreBroken | Missing | Expired)
             if str(error) != self._said:  # a disk that stays broken is tried again and again, and said once
                 _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
             self._said = str(error)

@@ -98,10 +98,20 @@ class Kept(NamedTuple):
 
 
 class ClockMark(NamedTuple):
-    """The last persisted wall clock (UTC seconds since 1970) and the running seconds since a timestamp was accepted."""
+    """What is persisted of time: UTC seconds since 1970, and seconds that were lived.
+
+    `wall` is the newest of the wall clock and of the accepted timestamp's `signed_at`, `elapsed_s` what was lived since
+    a timestamp was accepted, `boottime` the running time of the device when it was written (None: an older version's).
+    `stepped_back` tells that the wall clock was seen behind itself since. `version` and `signed_at` are those of the
+    accepted timestamp, which the mirror may have lost or been robbed of.
+    """
 
     wall: float
     elapsed_s: float
+    boottime: float | None = None
+    stepped_back: bool = False
+    version: int = 0
+    signed_at: float = 0.0
 
 
 MIGRATIONS: Final = Migrations("ledger")
@@ -174,6 +184,18 @@ def what_detectors_taught(tables: Any) -> None:  # noqa: ANN401
 def with_which_keys_it_is_sealed(tables: Any) -> None:  # noqa: ANN401
     """What waits is sealed anew when headquarters' sealing key or the booth's signing key is another."""
     tables.execute("CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), keys TEXT NOT NULL) STRICT")
+
+
+@MIGRATIONS()
+def whose_word_the_clock_follows(tables: Any) -> None:  # noqa: ANN401
+    """An old mirror put back must not make an old timestamp a new one."""
+    for column in (
+        "boottime REAL",
+        "stepped_back INTEGER NOT NULL DEFAULT 0",
+        "version INTEGER NOT NULL DEFAULT 0",
+        "signed_at REAL NOT NULL DEFAULT 0.0",
+    ):
+        tables.execute(f"ALTER TABLE clock ADD COLUMN {column}")
 
 
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
@@ -520,16 +542,29 @@ class Ledger:
 
     # --- the clock's mark ------------------------------------------------------------------------------------
 
-    def remember_clock(self, wall: float, elapsed_since_acceptance_s: float) -> None:
-        """Persist the wall clock, and the running time since the last trusted timestamp was accepted, in seconds."""
+    def remember_clock(
+        self,
+        wall: float,
+        elapsed_s: float,
+        boottime: float | None = None,
+        stepped_back: bool = False,
+        version: int = 0,
+        signed_at: float = 0.0,
+    ) -> None:
+        """Persist what a `ClockMark` holds, in its order and units."""
         self._store.run(
-            "INSERT OR REPLACE INTO clock (id, wall, elapsed) VALUES (1, ?, ?)", (wall, elapsed_since_acceptance_s)
+            "INSERT OR REPLACE INTO clock (id, wall, elapsed, boottime, stepped_back, version, signed_at)"
+            " VALUES (1, ?, ?, ?, ?, ?, ?)",
+            (wall, elapsed_s, boottime, int(stepped_back), version, signed_at),
         )
 
     def clock(self) -> ClockMark | None:
         """What was last remembered of the clock, or None."""
-        row = self._store.row("SELECT wall, elapsed FROM clock")
-        return ClockMark(*row) if row else None
+        row = self._store.row("SELECT wall, elapsed, boottime, stepped_back, version, signed_at FROM clock")
+        if row is None:
+            return None
+        wall, elapsed_s, boottime, stepped_back, version, signed_at = row
+        return ClockMark(wall, elapsed_s, boottime, bool(stepped_back), version, signed_at)
 
 
 class _Walk:

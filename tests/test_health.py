@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,9 +40,54 @@ def test_a_clock_set_to_2040_and_back_heals_with_the_next_signed_timestamp() -> 
     chronicle = Chronicle.accepted(SIGNED).lived(60, far)
     assert state(mirror_age_s(SIGNED, chronicle, far)) == "EXPIRED"
     assert mirror_age_s(SIGNED, chronicle, SIGNED + HOUR) is None
+    assert mirror_age_s(SIGNED, chronicle.lived(60, SIGNED + HOUR), far) is None  # nor is it believed there again
     newer = SIGNED + HOUR
     chronicle = Chronicle.accepted(newer)
     assert mirror_age_s(newer, chronicle, newer + 30) == 30
+
+
+def test_a_clock_that_went_back_is_not_believed_when_it_has_come_up_again() -> None:
+    """It has told a wrong time once; only headquarters' word says how late it is."""
+    chronicle = Chronicle.accepted(SIGNED).lived(60, SIGNED + HOUR).lived(60, SIGNED + HOUR - 60)
+    assert mirror_age_s(SIGNED, chronicle.lived(2 * HOUR, SIGNED + 3 * HOUR), SIGNED + 3 * HOUR) is None
+    assert mirror_age_s(SIGNED + HOUR, Chronicle.accepted(SIGNED + HOUR, 2), SIGNED + 2 * HOUR) == HOUR
+
+
+def test_a_clock_slower_than_headquarters_is_believed_as_soon_as_it_has_come_up() -> None:
+    """Else each timestamp of a booth whose clock is slow would put it in doubt until the next one does."""
+    chronicle = Chronicle.accepted(SIGNED).lived(1, SIGNED - 10)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED - 10) is None
+    chronicle = chronicle.lived(11, SIGNED + 1)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + 1) == 12
+
+
+def test_a_ledger_that_was_put_back_does_not_make_a_late_word_young() -> None:
+    """The mirror remembers a later time than the ledger does."""
+    assert mirror_age_s(SIGNED + 48 * HOUR, Chronicle.accepted(SIGNED), SIGNED + HOUR) is None
+
+
+def test_a_ledger_that_was_lost_leaves_no_age() -> None:
+    assert mirror_age_s(SIGNED, Chronicle().lived(1, SIGNED + 1), SIGNED + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("written_at", "now", "lived"),
+    [(1000.0, 1600.0, 600.0), (1000.0, 400.0, 400.0), (1000.0, 1000.0, 0.0), (None, 400.0, 0.0)],
+)
+def test_what_passed_while_the_core_did_not_run_was_lived_too(
+    written_at: float | None, now: float, lived: float
+) -> None:
+    """Since the mark was written, or since a new start of the device: both are the least that it can have been."""
+    chronicle = Chronicle(SIGNED + 60, 60.0, version=3, signed_at=SIGNED)
+    assert chronicle.slept(written_at, now) == Chronicle(SIGNED + 60, 60.0 + lived, version=3, signed_at=SIGNED)
+
+
+def test_which_word_is_newer_than_the_last() -> None:
+    accepted = Chronicle.accepted(SIGNED, 7)
+    assert not accepted.is_surpassed_by(7, SIGNED)
+    assert not accepted.is_surpassed_by(6, SIGNED - HOUR)
+    assert accepted.is_surpassed_by(8, SIGNED - HOUR)  # headquarters' clock was wrong, and is set right
+    assert accepted.is_surpassed_by(1, SIGNED + HOUR)  # headquarters changed the timestamp's key
 
 
 def test_no_timestamp_is_no_age() -> None:

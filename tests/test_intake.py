@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import msgspec
@@ -183,12 +184,14 @@ def test_a_new_epoch_comes_with_a_new_key(hq, fed):
         assert mirror.epochs() == {"base": 2} and mirror.counts().notices == 3
 
 
-def test_a_wiped_mirror_cannot_tell_that_an_old_publication_is_new(hq, fed):
+def test_what_a_wiped_mirror_takes_says_its_version_for_the_ledger_to_judge(hq, fed):
     with fed.mirror() as mirror:
         floors = mirror.floors()
+        held = json.loads(mirror.held_metadata()["timestamp.json"])["signed"]
     fed.path.unlink()
     taken = fed.take(hq.spool, hq.root(), ledger=floors)
-    assert taken.floors == floors and not taken.newer  # so that the age goes on from what was lived
+    assert taken.floors == floors and taken.newer
+    assert taken.timestamp_version == held["version"]
 
 
 # --- keys ----------------------------------------------------------------------------------------------------
