@@ -22,10 +22,12 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     and_,
     bindparam,
     create_engine,
     delete,
+    func,
     insert,
     select,
     update,
@@ -196,8 +198,8 @@ class Register:
             raise BoothRefused("No booth of that id is enrolled.")
         return found[0]
 
-    def check_keys(self, enrolment: Enrolment) -> None:
-        """Return if the booth may be enrolled with these keys.
+    def check_keys(self, enrolment: Enrolment, *, renews: bool = False) -> None:
+        """Return if the booth may be enrolled with these keys; with `renews`, in place of those that it has.
 
         Raises:
             BoothRefused: the id is taken by other keys, or a key is another booth's or was revoked.
@@ -211,10 +213,11 @@ class Register:
                     f"A booth of this id is held for {booth.country}, and the file says {enrolment.country}.",
                     "Correct `country` in the booth's booth.toml, or move it first: `failsafe-hq booths move`.",
                 )
-            if booth.revoked_at is None and _key_ids(booth.enrolment) != _key_ids(enrolment):
+            if booth.revoked_at is None and _key_ids(booth.enrolment) != _key_ids(enrolment) and not renews:
                 raise BoothRefused(
                     "A booth of this id is enrolled with other keys.",
-                    "If it was set up anew, revoke it first: `failsafe-hq booths revoke ID`.",
+                    "If its keys were renewed (`failsafe keys renew`), enrol it with --renew; if it was set up anew, "
+                    "revoke it first: `failsafe-hq booths revoke ID`.",
                 )
         if any(row.revoked for row in rows):
             raise BoothRefused("These keys were revoked.", "Make new keys at the booth: `failsafe keys init`.")
@@ -223,13 +226,16 @@ class Register:
                 "These keys are another booth's.", "One of two machines is a copy: make new keys on both."
             )
 
-    def enrol(self, enrolment: Enrolment, welcome: Welcome, now: str) -> None:
+    def enrol(self, enrolment: Enrolment, welcome: Welcome, now: str, *, renews: bool = False) -> None:
         """Keep a booth; the same keys once more only renew its certificate.
+
+        Keys that were another's before with `renews` end those: they are never accepted again, and the next publication
+        has new content keys.
 
         Raises:
             BoothRefused: as `check_keys`.
         """
-        self.check_keys(enrolment)
+        self.check_keys(enrolment, renews=renews)
         row = {
             "booth": enrolment.booth,
             "country": enrolment.country,
@@ -240,10 +246,19 @@ class Register:
         }
         keys = [{"key_id": key, "booth": enrolment.booth, "revoked": False} for key in _key_ids(enrolment)]
         with self._begin() as connection:
+            mine = and_(BOOTH_KEYS.c.booth == enrolment.booth, BOOTH_KEYS.c.key_id.not_in(_key_ids(enrolment)))
+            if connection.execute(update(BOOTH_KEYS).where(mine, ~BOOTH_KEYS.c.revoked).values(revoked=True)).rowcount:
+                connection.execute(update(EPOCHS).values(spent=True))
             connection.execute(delete(BOOTHS).where(BOOTHS.c.booth == enrolment.booth))
             connection.execute(insert(BOOTHS), row)
             connection.execute(delete(BOOTH_KEYS).where(BOOTH_KEYS.c.key_id.in_(_key_ids(enrolment))))
             connection.execute(insert(BOOTH_KEYS), keys)
+
+    def keep_welcome(self, welcome: Welcome) -> None:
+        """Keep a booth's new certificate, which its link fetches."""
+        with self._begin() as connection:
+            named = BOOTHS.c.booth == welcome.booth
+            connection.execute(update(BOOTHS).where(named).values(welcome=encode(welcome)))
 
     def revoke(self, name: str, now: str) -> None:
         """End a booth's part: its keys are never accepted again, and the next publication has a new content key.
@@ -281,6 +296,19 @@ class Register:
         return frozenset(one.feed for one in known if not one.admits(country))
 
     # --- feeds -----------------------------------------------------------------------------------------------
+
+    def epochs(self) -> list[Row[Any]]:
+        """The newest epoch of each feed: `feed`, `epoch`, `made_at`, `spent`."""
+        newest = select(EPOCHS.c.feed, func.max(EPOCHS.c.epoch).label("epoch")).group_by(EPOCHS.c.feed).subquery()
+        same = and_(EPOCHS.c.feed == newest.c.feed, EPOCHS.c.epoch == newest.c.epoch)
+        query = select(EPOCHS.c.feed, EPOCHS.c.epoch, EPOCHS.c.made_at, EPOCHS.c.spent).join(newest, same)
+        with self._begin() as connection:
+            return list(connection.execute(query.order_by(EPOCHS.c.feed)))
+
+    def spend_epochs(self) -> None:
+        """Let the next publication have new content keys."""
+        with self._begin() as connection:
+            connection.execute(update(EPOCHS).values(spent=True))
 
     @contextmanager
     def step(self, feed: str, lineage: str, now: str) -> Iterator[Step]:
