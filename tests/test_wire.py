@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 import types
 from pathlib import Path
@@ -17,12 +18,13 @@ from typing import Final, Literal, Union, get_args, get_origin
 import msgspec
 import pytest
 import zstandard
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from failsafe.hq import enrol
-from failsafe.sync import envelope, feed, records, seal
+from failsafe.sync import envelope, feed, records, roll, seal
 from failsafe.sync.errors import Malformed, NotForThisBooth, Truncated, Unsigned
 from failsafe.sync.records import ChainEntry, Enrolment, Head, HqKeys, Payload, Receipt
 
@@ -178,6 +180,95 @@ def test_key_digest() -> None:
     assert hashlib.sha256(b"failsafe-edge/content-key/1\x00" + key).hexdigest() == digest
     assert seal.content_key_digest(key) == digest
     assert octets("sealed", "content") == key
+
+
+def test_tally() -> None:
+    feed_id, lineage, serial = (text("tally", name) for name in ("feed", "lineage", "serial"))
+    key, nonce, tally = (octets("tally", name) for name in ("key", "nonce", "tally"))
+    numbers = int(text("tally", "count")), int(text("tally", "removed"))
+    plain = b"".join(number.to_bytes(8, "big") for number in numbers)
+    place = framed(feed_id.encode(), lineage.encode(), serial.encode(), b"tally")
+    assert b"FSE1" + nonce + AESGCM(key).encrypt(nonce, plain, place) == tally
+    sealed = supplement_head(feed_id, lineage, int(serial), tally)
+    opened_head = feed.open_tally(sealed, key)
+    assert (opened_head.count, opened_head.removed) == numbers
+    with pytest.raises(Truncated):
+        feed.open_tally(supplement_head(feed_id, lineage, int(serial) + 1, tally), key)
+
+
+def supplement_head(feed_id: str, lineage: str, serial: int, tally: bytes) -> Head:
+    return Head(
+        feed=feed_id,
+        lineage=lineage,
+        serial=serial,
+        epoch=3,
+        count=0,
+        removed=0,
+        content_key_sha256="-",
+        snapshot=Payload(path="-", serial=serial, length=1, sha256="-"),
+        published_at="2026-11-22T08:00:00Z",
+        tally=tally,
+    )
+
+
+def test_roll() -> None:
+    secret, country = octets("roll", "secret"), text("roll", "country")
+    places = [text("roll", name).encode() for name in ("feed", "lineage", "epoch")]
+    place = framed(b"failsafe-edge/roll/1", *places)
+    key = derived(secret, b"country", country.encode())
+    assert key == octets("roll", "key") == roll.country_key(secret, country)
+    tag = derived(key, b"tag", place)[:16]
+    assert tag == octets("roll", "tag")
+    mine, other = portion("portion"), portion("other")
+    where = roll.Place(text("roll", "feed"), text("roll", "lineage"), int(text("roll", "epoch")))
+    file = roll.seal_roll(where, {mine.country: mine, other.country: other}, secret)
+    assert (len(file), hashlib.sha256(file).hexdigest()) == (int(text("roll", "length")), text("roll", "sha256"))
+    (portions,) = msgspec.msgpack.decode(file)
+    assert len(portions) == 16 and sorted(portions) == portions
+    (box,) = (box for found, box in portions if found == tag)
+    plain = AESSIV(derived(key, b"box 1") + derived(key, b"box 2")).decrypt(box, [place])
+    assert len(plain) % 256 == 0 and len(box) == len(plain) + 16
+    assert msgspec.msgpack.decode(plain[4 : 4 + int.from_bytes(plain[:4], "big")], type=roll.Portion) == mine
+    assert roll.open_portion(file, where, key) == mine
+    with pytest.raises(NotForThisBooth):
+        roll.open_portion(file, where, roll.country_key(secret, "XC"))
+
+
+def derived(key: bytes, *parts: bytes) -> bytes:
+    return hmac.digest(key, framed(b"failsafe-edge/roll/1", *parts), "sha256")
+
+
+def portion(name: str) -> roll.Portion:
+    country, retired, supplements = json.loads(text("roll", name))
+    keys = tuple(roll.Supplement(one, epoch, bytes.fromhex(key)) for one, epoch, key in supplements)
+    return roll.Portion(country, retired, keys)
+
+
+def test_key_file() -> None:
+    secret = Ed25519PrivateKey.from_private_bytes(octets("key-file", "bureau_secret"))
+    booth, about = text("key-file", "booth"), text("key-file", "about")
+    keys = octets("key-file", "content_key"), octets("key-file", "country_key")
+    signature = octets("key-file", "signature")
+    signed_bytes = framed(b"failsafe-edge/key-file/1", booth.encode(), about.encode(), *keys)
+    assert secret.sign(signed_bytes) == signature
+    file = roll.KeyFile.signed(secret.sign, booth, about, *keys)
+    assert file.plain() == b"".join(keys) + signature
+    read = roll.KeyFile.read(file.plain())
+    read.check(lambda found, content: secret.public_key().verify(found, content), booth, about)
+    with pytest.raises(InvalidSignature):
+        read.check(lambda found, content: secret.public_key().verify(found, content), "XB-PASS-01", about)
+
+
+def test_a_supplements_payload_is_filled_as_the_page_says() -> None:
+    header = records.PayloadHeader(feed="base-00112233aabb", lineage="2026-11-a", serial=4)
+    key = octets("tally", "key")
+    box = feed.encode_payload(header, [], key, fill=True)
+    place = framed(b"base-00112233aabb", b"2026-11-a", b"4", b"snapshot")
+    packed = AESGCM(key).decrypt(box[4:16], box[16:], place)
+    assert len(packed) == 4096
+    start = packed.index(bytes.fromhex("502a4d18"))
+    assert int.from_bytes(packed[start + 4 : start + 8], "little") == len(packed) - start - 8
+    assert set(packed[start + 8 :]) == {0}
 
 
 def test_enrolment() -> None:
