@@ -259,6 +259,8 @@ class Knowledge:
             stale_after_s=limits.stale_after_h * 3600,
             expired_after_s=limits.expired_after_h * 3600,
         )
+        if state in ("FRESH", "STALE") and self.is_put_back():
+            state, age_s = "UNKNOWN", None
         return state, age_s, self.edition.feeds()
 
     # --- records -------------------------------------------------------------------------------------------------
@@ -270,8 +272,6 @@ class Knowledge:
         _, age_s, feeds = self.mirror()
         return Circumstances(
             at=Moment(wall=utc(wall), monotonic_s=round(monotonic(), 3), trusted=self._chronicle.trusts(wall)),
-        if state in ("FRESH", "STALE") and self.is_put_back():
-            state, age_s = "UNKNOWN", None
             place=Place(
                 booth=booth.id,
                 country=booth.country,

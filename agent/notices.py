@@ -26,7 +26,7 @@ from failsafe.agent.index import Index
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
-from failsafe.sync.errors import Missing, StoreBroken, StoreDamaged, SyncError
+from failsafe.sync.errors import Expired, Missing, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
