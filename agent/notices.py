@@ -1,8 +1,9 @@
 """The booth's hold on its notices: the mirror, its index, their age, and the taking of what the spool brings.
 
-Two threads. The intake thread looks into `spool/in`, verifies, applies and makes the new index: over the large segment
+The intake thread looks into `spool/in`, verifies, applies and makes the new index: over the large segment
 that is held a small one of what came since, or where that has grown, a new large one once nothing else is to do.
-Verdicts go on from the old index meanwhile. The booth's own thread matches, over its own connection.
+Verdicts go on from the old index meanwhile. The booth's own thread matches, over its own connection. After a start a
+third one reads the mirror through (`checks`), and nobody is cleared until it has.
 """
 
 from __future__ import annotations
@@ -20,21 +21,24 @@ from typing import Final
 import structlog
 
 from failsafe.agent import names
+from failsafe.agent.checks import Checks
 from failsafe.agent.config import Configuration
 from failsafe.agent.holding import Holding
 from failsafe.agent.index import Index
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
-from failsafe.sync.errors import Expired, Missing, StoreBroken, StoreDamaged, SyncError
+from failsafe.sync.errors import Awaited, Expired, Missing, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, FeedState
+from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, FeedState
 from failsafe.sync.spool import Spool
 
 LOOK_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
+# What has been read through in this time needs no waiting for in a verdict.
+_AT_ONCE_S: Final = 0.2
 _TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 
 _log = structlog.get_logger("notices")
@@ -50,14 +54,16 @@ class Edition:
     notices: int = 0
     listed: int = 0
     turn: int = 0  # of the index's large segment
+    supplements: tuple[str, ...] = ()  # this booth's, by headquarters' last word
 
     def feeds(self) -> tuple[FeedState, ...]:
         """The serials a verdict is given on."""
         return tuple(FeedState(feed=name, lineage=at.lineage, serial=at.serial) for name, at in self.floors.items())
 
     def holds(self, wanted: tuple[str, ...]) -> bool:
-        """Whether every configured feed is held and holds anything."""
-        return bool(wanted) and all(self.floors.get(name, Floor("", 0)).count > 0 for name in wanted)
+        """Whether every configured feed is held and holds anything, and every supplement of theirs is held."""
+        full = all(self.floors.get(name, Floor("", 0)).count > 0 for name in wanted)
+        return bool(wanted) and full and self.floors.keys() >= set(self.supplements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +105,25 @@ class Notices:
         self._holding = Holding()
         self._said = ""
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
+        self._awaited: tuple[str, ...] = ()  # supplements that were not in the spool at the last try
+        self._checks = Checks(self.connect, self._broken.set)
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
+    @property
+    def checked(self) -> bool:
+        """Whether what is held is known to be whole; nobody is cleared before."""
+        return self._checks.passed
+
     def load(self) -> Edition:
-        """What is held, checked whole: the edition to start with."""
+        """What is held: the edition to start with. It is read through meanwhile: see `checked`."""
         self._workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._workplace.iterdir():  # a crash may have left a private folder behind
             shutil.rmtree(left, ignore_errors=True)
         try:
             with self.connect() as held:
-                held.check()
+                self._checks.begin()
                 edition = self._load(held)
+            self._checks.wait(_AT_ONCE_S)
         except StoreDamaged as error:
             edition = self._set_aside(error)
         except SyncError as error:
@@ -165,7 +179,8 @@ class Notices:
     def _shown(self) -> object:
         """What tells one publication in the spool from the next; None where there is none, but a welcome perhaps."""
         marks = {}
-        for name in (_TIMESTAMP, WELCOME_FILE):
+        # What is awaited comes without another timestamp: the folder of each supplement tells.
+        for name in (_TIMESTAMP, WELCOME_FILE, *(f"{TARGETS_FOLDER}/feed/{feed}" for feed in self._awaited)):
             with suppress(OSError):
                 about = (self._spool.root / name).lstat()
                 marks[name] = (about.st_ino, about.st_size, about.st_mtime_ns)
@@ -187,10 +202,12 @@ class Notices:
             if str(error) != self._said:  # a disk that stays broken is tried again and again, and said once
                 _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
             self._said = str(error)
+            self._awaited = error.feeds if isinstance(error, Awaited) else self._awaited
             self._deliver(News(refusal=error))
         else:
             self._worth_another_try = False
             self._said = ""
+            self._awaited = ()
             if taken.floors:
                 _log.info("notices taken", serials={name: floor.serial for name, floor in taken.floors.items()})
             self._deliver(News(edition=edition, taken=taken))
@@ -239,6 +256,7 @@ class Notices:
             notices=counts.notices,
             listed=counts.listed,
             turn=self._holding.turn,
+            supplements=tuple(feed for portion in held.portions().values() for feed in portion.feeds),
         )
         return self._latest
 
@@ -248,6 +266,7 @@ class Notices:
             with self.connect() as held:
                 held.check()
                 edition = self._load(held)
+            self._checks.settle()
         except StoreDamaged as error:
             self._deliver(News(edition=self._set_aside(error), refusal=error))
         except SyncError as error:
@@ -259,12 +278,14 @@ class Notices:
     def _set_aside(self, error: SyncError) -> Edition:
         """Put the damaged mirror where it can be examined; nothing is held then."""
         try:
-            kept = mirror.set_aside(self._path)
+            with self._checks.held_back():
+                kept = mirror.set_aside(self._path)
         except StoreBroken as refused:  # the folder cannot be written: it is tried again with the next look
             _log.error("damaged mirror stays in place", reason=refused.reason, advice=refused.advice)
             self._broken.set()
         else:
             _log.error("mirror set aside", reason=error.reason, kept=kept.name, advice=error.advice)
+            self._checks.settle()
         return self._nothing()
 
 

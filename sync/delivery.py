@@ -15,7 +15,16 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from failsafe.sync.errors import SpoolFault
-from failsafe.sync.records import KEYS_FOLDER, METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, FeedState, Head, Payload
+from failsafe.sync.records import (
+    KEYS_FOLDER,
+    METADATA_FOLDER,
+    TARGETS_FOLDER,
+    TIMESTAMP_FILE,
+    FeedState,
+    Head,
+    Payload,
+    base_of,
+)
 from failsafe.sync.spool import Spool
 
 TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
@@ -85,6 +94,20 @@ def prune(spool: Spool, kept: Collection[str]) -> int:
             spool.remove(name)
             removed += 1
     return removed
+
+
+def supplement_in(name: str) -> str | None:
+    """The supplement that a file of a publication is of; None where it is of a base feed, or of none."""
+    folder, _, rest = name.removeprefix(f"{TARGETS_FOLDER}/").partition("/")
+    feed = rest.partition("/")[0]
+    return feed if folder == "feed" and base_of(feed) != feed else None
+
+
+def drop_supplements(spool: Spool, kept: Collection[str]) -> None:
+    """Remove at once what is of supplements that are not in `kept`: this booth may not read them, or no longer."""
+    for name in spool.names(f"{TARGETS_FOLDER}/feed/"):
+        if supplement_in(name) not in (None, *kept):
+            spool.remove(name)
 
 
 def way(head: Head, held: FeedState | None) -> tuple[Payload, ...]:

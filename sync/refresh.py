@@ -60,8 +60,10 @@ from failsafe.sync.records import (
     Head,
     Payload,
     Want,
+    base_of,
     head_target,
     key_file,
+    payloads_of,
     statement_target,
 )
 from failsafe.sync.spool import Spool, check_name
@@ -163,6 +165,7 @@ class Refresher:
             self._fetch_targets(found)
             self._fetch_keys(found)
             with delivery.alone(self._spool, wait=False):
+                delivery.drop_supplements(self._spool, want.feeds)
                 return self._place(found)
         except (RepositoryError, DownloadError) as error:
             raise refusal(error) from error
@@ -178,13 +181,16 @@ class Refresher:
         self._need(found, updater, HQ_KEYS_TARGET)
         held = {state.feed: state for state in want.held}
         for feed in want.feeds:
-            self._need(found, updater, statement_target(feed))
+            if base_of(feed) == feed:
+                self._need(found, updater, statement_target(feed))
+            elif updater.get_targetinfo(head_target(feed)) is None:
+                continue  # retired: the core learns so from this very publication
             head = self._head(found, updater, feed)
             before = held.get(feed)
             if before is not None and before.lineage == head.lineage and before.serial > head.serial:
                 raise Older(f"Headquarters' address has serial {head.serial} of feed {feed}, and more is held.")
-            needed = delivery.way(head, before)
-            for payload in (head.snapshot, *head.deltas):
+            needed = (*delivery.way(head, before), head.roll)
+            for payload in payloads_of(head):
                 self._named(found, updater, payload, needed=payload in needed)
             found.heads[feed] = head
         found.metadata = self._trusted(want)
@@ -233,7 +239,7 @@ class Refresher:
         files[f"{METADATA_FOLDER}/{targets.version}.targets.json"] = (place / "targets.json").read_bytes()
         snapshot = _metadata(place / "snapshot.json", Snapshot)
         files[f"{METADATA_FOLDER}/{snapshot.version}.snapshot.json"] = (place / "snapshot.json").read_bytes()
-        for path in map(head_target, want.feeds):
+        for path in map(head_target, sorted({base_of(feed) for feed in want.feeds})):
             if targets.delegations and path not in targets.targets:
                 # The first role that may speak of the feed was asked; bureaus' roles are terminating.
                 role = quote(next(targets.delegations.get_roles_for_target(path))[0], safe="")
@@ -277,6 +283,8 @@ class Refresher:
     def _fetch_keys(self, found: _Publication) -> None:
         """This booth's key files; one that headquarters has not sealed yet is no reason to hold back the rest."""
         for feed, head in found.heads.items():
+            if base_of(feed) != feed:
+                continue  # a supplement's content key stands in the roll
             name = key_file(feed, head.epoch, self._booth)
             check_name(name)
             if self._placed.get(name, ()) == _stamp(self._spool, name):
