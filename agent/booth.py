@@ -274,7 +274,7 @@ class Booth:
         return bulletin.heartbeat(self._condition(monotonic()), ledger, at, lanes.version())
 
     def _want(self) -> Want:
-        feeds = self._configuration.hq.feeds
+        feeds = self._knowledge.feeds()
         return Want(booth=self._configuration.booth.id, feeds=feeds, held=self._knowledge.edition.feeds())
 
     # --- what is shown (Desk) ------------------------------------------------------------------------------------

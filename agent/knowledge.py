@@ -27,7 +27,7 @@ from failsafe.agent.n42_record import Draft
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
-from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.errors import Awaited, StoreBroken, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.ledger import ClockMark, Ledger, higher
@@ -64,6 +64,7 @@ class Knowledge:
         self._state = Path(configuration.folders.state)
         self._notices = Notices(configuration, keys, self._floors, lambda news: deliver(lambda _: self._on_news(news)))
         self._mirror: Mirror | None = None
+        self._awaited: tuple[str, ...] = ()  # supplements that headquarters says are ours and the spool has not
         # Until the ledger has been read, its floors and its last time are unknown: nothing is taken, nobody cleared.
         self._ledger_floors: dict[str, Floor] = {}
         self._chronicle = Chronicle(last_wall=float("inf"))
@@ -167,8 +168,17 @@ class Knowledge:
 
     # --- notices -------------------------------------------------------------------------------------------------
 
+    def feeds(self) -> tuple[str, ...]:
+        """The feeds that the link shall bring: the configured ones, and this booth's supplements of them."""
+        return (*self._configuration.hq.feeds, *(self._awaited or self.edition.supplements))
+
     def _on_news(self, news: News) -> None:
         self.refusal = news.refusal
+        if isinstance(news.refusal, Awaited) and news.refusal.feeds != self._awaited:
+            self._awaited = news.refusal.feeds
+            self.refusal = None  # the link knows of it only from now on; if it stays away it is said
+        if news.taken is not None:
+            self._awaited = ()
         if news.edition is not None:
             self.edition = same_index(self.edition, news.edition)
             self.mirror_fault = None
