@@ -29,6 +29,7 @@ _NOT_CURRENT: Final[dict[MirrorState, str]] = {
     "EXPIRED": "The notices are too old.",
     "EMPTY": "No notices are held.",
     "UNKNOWN": "The age of the notices is not known.",
+    "CHECKING": "The notices are being checked.",
 }
 
 

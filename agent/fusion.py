@@ -21,11 +21,12 @@ from failsafe.sync.records import AlertKind, Urgency
 Person = Literal["strong", "possible", "unreadable", "none"]
 Listed = Literal["sure", "unsure", "none"]
 Radiation = Literal["quiet", "none declared", "awaited", "alarm", "not monitored"]
-MirrorState = Literal["FRESH", "STALE", "EXPIRED", "EMPTY", "UNKNOWN"]
+MirrorState = Literal["FRESH", "STALE", "EXPIRED", "EMPTY", "UNKNOWN", "CHECKING"]
 Word = Literal["STOP", "CHECK", "CLEAR", "CANNOT CLEAR"]
 Action = Literal[
     "PROCEED",
     "WAIT_PORTAL",
+    "WAIT_NOTICES",
     "REREAD",
     "REFER_SECONDARY",
     "RADIATION_SCREEN",
@@ -46,6 +47,7 @@ _MIRROR_NOTES: Final[dict[str, str]] = {
     "EXPIRED": "The notices are too old to clear anyone.",
     "EMPTY": "This booth holds no notices.",
     "UNKNOWN": "The age of the notices is unknown.",
+    "CHECKING": "The notices are being checked; wait.",
 }
 
 
@@ -58,7 +60,7 @@ class Findings:
             a zone that was only partly read is `possible` or `strong`, not `unreadable`.
         listed: whether a listed document was presented, and whether its number was surely read.
         radiation: the column of this crossing, from `crossing.Lane`.
-        mirror: state of the notices.
+        mirror: state of the notices; CHECKING where they would be current, and are not yet known to be whole.
         mirror_age_s: their age; None (or no finite, positive number) is an unknown age, whatever `mirror` says.
         recording: the ledger can take (or has taken) the record of this crossing.
         nuclear: one of the candidates is of the `rn` tier.
@@ -123,8 +125,11 @@ def _perhaps_found(findings: Findings) -> bool:
 
 
 def _mirror_answers(findings: Findings) -> bool:
-    age_s = findings.mirror_age_s
-    return findings.mirror in ("FRESH", "STALE") and age_s is not None and 0.0 <= age_s < math.inf
+    return findings.mirror in ("FRESH", "STALE") and _is_age(findings.mirror_age_s)
+
+
+def _is_age(age_s: float | None) -> bool:
+    return age_s is not None and 0.0 <= age_s < math.inf
 
 
 def _actions(findings: Findings, word: Word) -> tuple[Action, ...]:
@@ -133,15 +138,17 @@ def _actions(findings: Findings, word: Word) -> tuple[Action, ...]:
     found = _surely_found(findings) or _perhaps_found(findings)
     on_notice = findings.person in ("strong", "possible")
     alone = word == "CANNOT CLEAR"  # no finding: the traveller may be cleared once the reason is gone
-    usable = findings.recording and _mirror_answers(findings)
+    waits = findings.mirror == "CHECKING" and _is_age(findings.mirror_age_s)
+    usable = findings.recording and (waits or _mirror_answers(findings))
     wanted: dict[Action, bool] = {
         "REREAD": findings.person == "unreadable" and not found,
         "WAIT_PORTAL": alone and findings.radiation == "awaited",
+        "WAIT_NOTICES": alone and waits,
         "REFER_SECONDARY": not alone or findings.radiation == "not monitored" or not usable,
         "RADIATION_SCREEN": findings.radiation in ("alarm", "not monitored"),
         "NOTIFY_CCC": word == "STOP",
         "DO_NOT_DETAIN_ON_NOTICE_ALONE": on_notice,
-        "TELEPHONE_CCC": not findings.recording or (alone and not _mirror_answers(findings)),
+        "TELEPHONE_CCC": not findings.recording or (alone and not (waits or _mirror_answers(findings))),
     }
     # Nothing is left without a next step, not even a value nobody foresaw.
     return tuple(action for action, holds in wanted.items() if holds) or ("REFER_SECONDARY",)

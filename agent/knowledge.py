@@ -268,6 +268,7 @@ class Knowledge:
             age_s=age_s,
             stale_after_s=limits.stale_after_h * 3600,
             expired_after_s=limits.expired_after_h * 3600,
+            checked=self._notices.checked,
         )
         if state in ("FRESH", "STALE") and self.is_put_back():
             state, age_s = "UNKNOWN", None

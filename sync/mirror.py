@@ -200,12 +200,14 @@ class Mirror:
         Raises:
             StoreDamaged: something is not as it was written; set the mirror aside and fetch it anew.
         """
-        self._store.check()
-        for feed, floor in self.floors().items():
-            if self._held(feed) != floor.count:
-                raise StoreDamaged(f"Feed {feed} does not hold the number of rows that its head was signed for.")
-        if any(feed not in self.floors() for portion in self.portions().values() for feed in portion.feeds):
-            raise StoreDamaged("A supplement that is this booth's is not held.")
+        with self._store.snapshot():
+            self._store.check()
+            for feed, floor in self.floors().items():
+                if self._held(feed) != floor.count:
+                    raise StoreDamaged(f"Feed {feed} does not hold the number of rows that its head was signed for.")
+            if any(feed not in self.floors() for portion in self.portions().values() for feed in portion.feeds):
+                raise StoreDamaged("A supplement that is this booth's is not held.")
+        self._store.fold_log()  # a step that came meanwhile could not, and what it removed is still in the log
 
     # --- what is asked of it ---------------------------------------------------------------------------------
 
@@ -299,10 +301,10 @@ class Mirror:
             for change in changes:
                 _check_base(change, floors.get(change.feed))
             lost = self._lost(portions)
-            # A list that is replaced, or is this booth's no longer, leaves the pages too; the first of a new feed is
-            # only more notices, and pages say of few which are gone.
-            anew = [change.feed for change in changes if change.base_serial is None and change.feed in floors]
-            few = all(base_of(feed) != feed and self._held(feed) <= _FEW for feed in anew)
+            # A list that is replaced, or is this booth's no longer, leaves the pages too, and a large one that is new
+            # belongs in them; of a few notices they say which are gone, and the rest stands beside them.
+            anew = [change for change in changes if change.base_serial is None]
+            few = all(base_of(one.feed) != one.feed and max(self._held(one.feed), one.count) <= _FEW for one in anew)
             bound = few and not lost and self.bound() is not None
             if not bound:
                 self._binding.loosen()

@@ -184,7 +184,7 @@ class Store:
         Raises:
             StoreDamaged: something is not as it was written.
         """
-        with self.told():
+        with self.told(), self.snapshot():
             broken = self._connection.execute("PRAGMA cipher_integrity_check").fetchall()
             if broken:
                 raise StoreDamaged(f"{len(broken)} or more pages of {self.path.name} do not authenticate.")
@@ -193,6 +193,19 @@ class Store:
                 raise StoreDamaged(f"The structure of {self.path.name} is broken.")
             if self._connection.execute("PRAGMA foreign_key_check").fetchone():
                 raise StoreDamaged(f"{self.path.name} holds rows whose owner is missing.")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read within belongs together, whatever others write; no checkpoint changes the file meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # a read begins it
+            yield
+        finally:
+            self._roll_back()
 
     def fold_log(self) -> bool:
         """Move the write-ahead log into the file and empty it.

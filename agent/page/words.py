@@ -13,6 +13,7 @@ from failsafe.screens.words import SHARED
 ACTIONS: Final = {
     "PROCEED": "Let the traveller proceed.",
     "WAIT_PORTAL": "Wait: the detector has not finished with this traveller.",
+    "WAIT_NOTICES": "Wait: the notices are still being checked after the start.",
     "REREAD": "Read the document again, or enter it by hand (M).",
     "REFER_SECONDARY": "Refer the traveller to second line.",
     "RADIATION_SCREEN": "Screen traveller, luggage and vehicle for radiation.",
@@ -35,6 +36,7 @@ MIRROR: Final = {
     "EXPIRED": ("CANNOT CLEAR", "EXPIRED"),
     "EMPTY": ("CANNOT CLEAR", "NONE HELD"),
     "UNKNOWN": ("CANNOT CLEAR", "AGE UNKNOWN"),
+    "CHECKING": ("CANNOT CLEAR", "BEING CHECKED"),
 }
 # The link's own word (`LinkWord`) -> the same; it is shown and never acted on.
 LINK: Final = {

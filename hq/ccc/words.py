@@ -39,6 +39,12 @@ MIRRORS: Final = {
         "It does not know how old its notices are: it can clear nobody. Ask there whether its clock is right, and "
         "bring it a new publication.",
     ),
+    "CHECKING": (
+        "NONE",
+        "being checked",
+        "It has started and reads its notices through; until that is done it finds who is sought and clears nobody. "
+        "Telephone it if it goes on for longer than some minutes.",
+    ),
 }
 # What a heartbeat gave away of a booth's ledger -> what it means and what to do.
 LEDGERS: Final = {
