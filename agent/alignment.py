@@ -1,7 +1,7 @@
 """Two names laid beside each other, token by token, whatever script and order they came in. Pure.
 
 Each token is used once, spellings of one sound meet, tokens may be joined, split, cut or an initial, and what is left
-over costs. Every token ends in a reason in plain words.
+over costs. What is made of it in words, `reasons` says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from rapidfuzz.distance import OSA
 
 from failsafe.agent import cognates
 from failsafe.agent.names import PARTICLES, skeleton, squash
-from failsafe.sync.records import MatchReason
 
 Weight = Callable[[str], float]
 
@@ -157,26 +156,3 @@ def _lacks_vowels(token: str) -> bool:
     """Arabic and Hebrew words come without most of their vowels."""
     vowels = sum(letter in "AEIOU" for letter in token)
     return vowels == 0 or (len(token) > 3 and vowels / len(token) < 0.2)
-
-
-def name_reasons(
-    query: Sequence[str], candidate: Sequence[str], pairs: Sequence[Pair], weight: Weight
-) -> Iterator[MatchReason]:
-    left_query, left_candidate = set(range(len(query))), set(range(len(candidate)))
-    for pair in pairs:
-        left_query -= set(pair.query)
-        left_candidate -= set(pair.candidate)
-        points = pair.close * _weigh(query, pair.query, weight)
-        yield reason_of("name", _spell(query, pair.query), _spell(candidate, pair.candidate), pair.why, points)
-    for place in sorted(left_query):
-        yield reason_of("name", query[place], "", "not in the notice's name", -weight(query[place]))
-    for place in sorted(left_candidate):
-        yield reason_of("name", "", candidate[place], "not in the traveller's name", -weight(candidate[place]))
-
-
-def _spell(tokens: Sequence[str], places: Iterable[int]) -> str:
-    return " ".join(tokens[place] for place in sorted(places))
-
-
-def reason_of(field: str, query: str, candidate: str, why: str, points: float) -> MatchReason:
-    return MatchReason(field=field, query=query, candidate=candidate, why=why, points=round(points, 2))

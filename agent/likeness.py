@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failsafe.agent import cognates
-from failsafe.agent.alignment import Pair, align, name_reasons, plain_weight
+from failsafe.agent.alignment import Pair, align, plain_weight
 from failsafe.agent.measures import MEASURES, Tokens, hear, measures
 from failsafe.agent.names import folds
+from failsafe.agent.reasons import Held, word_lines
+from failsafe.agent.spelling import written
 from failsafe.sync.records import MatchReason
 
 MATCH_FROM: Final = 0.5  # at most one in a thousand random pairs of one script reaches it
@@ -35,11 +37,20 @@ _TELLING_PLACES: Final = tuple(_PLACES[name] for name in _TELLING)
 
 @dataclass(frozen=True, slots=True)
 class NameScore:
-    """How alike two names are: 0 to 1, whether that counts as a match, and why."""
+    """How alike two names are: 0 to 1, and whether that counts as a match."""
 
     score: float
     match: bool
-    reasons: tuple[MatchReason, ...] = ()
+    names: tuple[str, str] = ("", "")
+    forms: tuple[Tokens, Tokens] = ((), ())  # in which they were compared
+
+    @property
+    def reasons(self) -> tuple[MatchReason, ...]:
+        """Why, word by word; the points of all lines together are the logarithm of the score's odds."""
+        (query, candidate), (asked, held) = self.names, self.forms
+        pairs = align(asked, held)[1] if asked and held else []
+        points = score_to_odds(self.score)
+        return word_lines(written(query, asked), Held(written(candidate, held)), pairs, plain_weight, points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +71,12 @@ def score_names(query: str, candidate: str) -> NameScore:
     way = lay(query, candidate)
     if way is None:
         alone = (*folds(query), ())[0], (*folds(candidate), ())[0]
-        return NameScore(0.0, match=False, reasons=tuple(name_reasons(*alone, [], plain_weight)))
+        return NameScore(0.0, match=False, names=(query, candidate), forms=alone)
     pairs = align(way.query, way.candidate)[1]
     score = 1.0 if _the_same(way) else odds_to_score(float(grown().weigh([way.measures])[0]))
     if _one_common_word(way, pairs):
         score = min(score, _NO_MATCH)
-    reasons = tuple(name_reasons(way.query, way.candidate, pairs, plain_weight))
-    return NameScore(score, score >= MATCH_FROM, reasons)
+    return NameScore(score, score >= MATCH_FROM, (query, candidate), (way.query, way.candidate))
 
 
 def _the_same(way: Laid) -> bool:
@@ -85,6 +95,12 @@ def _one_common_word(way: Laid, pairs: Sequence[Pair]) -> bool:
 def odds_to_score(odds: float) -> float:
     """The score of a logarithm of odds: 0.5 where strangers begin to be rare."""
     return 1.0 / (1.0 + math.exp(-odds))
+
+
+def score_to_odds(score: float) -> float:
+    """The other way round, as far as four digits of a score tell it: 0 and 1 would be without end."""
+    told = min(max(score, 1e-4), 1.0 - 1e-4)
+    return math.log(told / (1.0 - told))
 
 
 def lay(query: str, candidate: str) -> Laid | None:

@@ -88,6 +88,7 @@ OWN_TESTS: Final = {
     "filter": "course over time",
 }
 FIELDS: Final = {
+    "whole_name": "Whole name",
     "name": "Name",
     "surname": "Surname",
     "given": "Given names",

@@ -66,7 +66,13 @@ def test_the_answer_has_the_shape_of_the_interface(shelf):
     assert (candidate["entity_id"], candidate["grade"]) == ("2026/7000001", "strong")
     assert 0 < candidate["score"] <= 1
     assert all(set(reason) == {"field", "query", "candidate", "why", "points"} for reason in candidate["reasons"])
-    assert {reason["field"] for reason in candidate["reasons"]} == {"name", "birth_date", "sex", "nationality"}
+    assert {reason["field"] for reason in candidate["reasons"]} == {
+        "whole_name",
+        "name",
+        "birth_date",
+        "sex",
+        "nationality",
+    }
     assert isinstance(answer["elapsed_us"], int) and answer["elapsed_us"] >= 0
     assert json.loads(json.dumps(answer)) == answer
 

@@ -84,7 +84,7 @@ SPEAKERS: Final = (
     "sync/trust.py",
 )
 # Modules that give the reasons of a match: a few words beside points.
-REASONERS: Final = ("agent/alignment.py", "agent/evidence.py", "agent/matching.py")
+REASONERS: Final = ("agent/alignment.py", "agent/evidence.py", "agent/matching.py", "agent/reasons.py")
 # What is put into sentences from variables, where no rule below looks.
 WITHIN: Final = {
     "agent/fusion.py": ("{0} h {1} min", "{0} min"),
@@ -270,12 +270,18 @@ def _choices(node: ast.AST) -> Iterator[str]:
 
 
 def reasons(source: str) -> Iterator[str]:
-    """The words beside points: what is called `why`, what `reason_of` and `Pair` take fourth, what has points."""
+    """The words beside points: what is called `why`, what `reason_of` and `Pair` take fourth, what has points.
+
+    Also the constants of a module that are words, and the values of its tables.
+    """
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(func=ast.Name(id="reason_of" | "Pair"), args=[_, _, _, why, *_]):
                 yield from _leaves(why)
-            case ast.Assign(targets=[ast.Name(id="why")], value=value):
+            case ast.AnnAssign(value=ast.Dict(values=values)):
+                for value in values:
+                    yield from _leaves(value)
+            case ast.AnnAssign(value=ast.Constant() as value) | ast.Assign(targets=[ast.Name(id="why")], value=value):
                 yield from _leaves(value)
             case ast.Tuple(elts=[one, words]) if not isinstance(one, ast.Constant | ast.JoinedStr) or (
                 isinstance(one, ast.Constant) and isinstance(one.value, float)

@@ -1,8 +1,9 @@
 // The document as it was read, and the cards of what may match it. Every string of a person stands in <bdi>.
 import { el, shape } from "./draw.js";
-import { country, number } from "./say.js";
+import { reasonsTable } from "./reasons.js";
+import { country } from "./say.js";
 import { t, tr } from "./texts.js";
-import { ACTIONS, EYES, FIELDS, FRAUDS, GRADES, HAIR, NAME_KINDS, SEXES, TIERS } from "./words.js";
+import { ACTIONS, EYES, FRAUDS, GRADES, HAIR, NAME_KINDS, SEXES, TIERS } from "./words.js";
 
 // A long word is set smaller before it is broken.
 const bdi = (text) => el("bdi", { class: /\S{13}/.test(text ?? "") && "long" }, text ?? "–");
@@ -24,24 +25,6 @@ export function person(one, crossing) {
     one.zone?.length > 0 && el("pre", { dir: "ltr", translate: "no" }, one.zone.join("\n"))];
 }
 
-// What a line of the comparison does: the shape that marks it, a class for its ground, a word.
-const bearing = (points) => (points > 0 ? ["CLEAR", "agrees", t("agrees")] : points < 0 ? ["CHECK", "against", t("speaks against")] : ["NONE", "neutral", t("neutral")]);
-const signed = (points) => `${points > 0 ? "+" : points < 0 ? "−" : ""}${number(Math.abs(points), 1, 1)}`;
-const dates = new Set(["birth", "birth_date", "document", "document_number"]);
-function reason(one) {
-  const [mark, kind, says] = bearing(one.points), own = dates.has(one.field) ? code : bdi;
-  return el("tr", { class: kind }, el("th", { scope: "row" }, word(FIELDS, one.field)), el("td", {}, own(one.query)), el("td", {}, own(one.candidate)),
-    el("td", { class: "agrees" }, el("div", {}, shape(mark), el("strong", {}, says), el("span", { class: "points" }, code(signed(one.points)))), el("span", { class: "why" }, tr(one.why))));
-}
-// The weightiest line first: what decided is what is looked at first.
-function reasons(match) {
-  const lines = [...(match.reasons ?? [])].sort((one, other) => Math.abs(other.points) - Math.abs(one.points));
-  const sum = lines.reduce((whole, one) => whole + one.points, 0);
-  return el("table", {}, el("thead", {}, el("tr", {}, [t("Field"), t("Document"), t("Notice"), t("Agrees")].map((text) => el("th", { scope: "col" }, text)))),
-    el("tbody", {}, lines.map(reason)),
-    el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: 3 }, t("All lines together")),
-      el("td", { class: "agrees" }, el("div", {}, el("span", { class: "score" }, t("score {score}", { score: number(match.score, 2) })), el("strong", { class: "points" }, code(signed(sum))))))));
-}
 const name = (one) => el("span", {}, bdi(joined(one.surname, one.given)), " ",
   el("small", {}, joined(word(NAME_KINDS, one.kind ?? "main"), one.original_script && t("original script"))));
 function description(body) {
@@ -66,7 +49,7 @@ export function candidate({ match, notice }, place) {
   return el("article", { class: `candidate ${match.grade}`, "aria-labelledby": title },
     el("header", {}, shape(match.grade === "strong" ? "STOP" : "CHECK"), el("h3", { id: title }, word(GRADES, match.grade)),
       el("span", {}, word(TIERS, match.tier)), code(match.entity_id), notice.handling && el("strong", { class: "handling" }, notice.handling)),
-    reasons(match), details(notice));
+    reasonsTable(match), details(notice));
 }
 export function listed(one, place) {
   const title = `listed-${place}`, sure = one.sure !== false;

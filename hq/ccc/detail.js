@@ -2,7 +2,8 @@
 import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
 import { portal } from "./portal.js";
-import { acknowledged, attaching, between, candidates, chain, country, detector, facts, field, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
+import { reasonsTable } from "./reasons.js";
+import { acknowledged, attaching, between, candidates, chain, country, detector, facts, fullName, full, kind, marked, mirror, peak, position, sentence, word } from "./say.js";
 import { measured } from "./measured.js";
 import { t, tn, tr } from "./texts.js";
 import { CATEGORIES, CHANNELS, EXPLAINED, FRAUDS, GRADES, OWN_TESTS, RADIATION_CHANNELS, SEXES, SOURCES, TELLINGS, TIERS, URGENCIES } from "./words.js";
@@ -37,22 +38,12 @@ function who(line) {
       [t("Source"), word(SOURCES, person.source)]]),
     person.zone?.length > 0 && el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": t("Zone as read") }, person.zone.join("\n")));
 }
-function reason(one) {
-  const [mark, says] = one.points > 0 ? ["CLEAR", t("in favour")] : one.points < 0 ? ["CHECK", t("against")] : ["NONE", t("neutral")];
-  const points = `${one.points > 0 ? "+" : one.points < 0 ? "−" : ""}${number(Math.abs(one.points), 1, 1)}`;
-  return [
-    el("tr", { class: one.points < 0 ? "against" : null }, el("th", { scope: "row" }, field(one.field)), el("td", {}, bdi(one.query)), el("td", {}, bdi(one.candidate)),
-      el("td", { class: "speaks" }, sign(mark, says, " ", el("bdi", { dir: "ltr" }, points)))),
-    el("tr", { class: one.points < 0 ? "against because" : "because" }, el("td", {}), el("td", { colspan: "3" }, tr(one.why))),
-  ];
-}
 function candidate(one) {
   const [mark, grade] = marked(GRADES, one.grade);
-  const reasons = [...(one.reasons ?? [])].sort((left, right) => Math.abs(right.points) - Math.abs(left.points));
   return el("article", { class: `candidate ${one.grade}` },
     el("h4", {}, sign(mark, grade), el("span", {}, word(TIERS, one.tier))),
     el("p", {}, t("Notice {id}", { id: one.entity_id }), " · ", t("score {score}", { score: number(one.score, 2, 2) })),
-    reasons.length > 0 && table(t("Reasons"), [t("Field"), t("Document"), t("Notice"), t("Speaks")], el("tbody", {}, reasons.map(reason)), "reasons"));
+    one.reasons?.length > 0 && reasonsTable(one));
 }
 const listed = (one) => el("article", { class: "candidate strong" }, el("h4", {}, sign(one.sure === false ? "CHECK" : "STOP", t("Listed document")), el("span", {}, word(FRAUDS, one.fraud_type))),
   one.sure === false && el("p", { class: "warn" }, t("The number had to be repaired: have it compared.")),

@@ -1,0 +1,334 @@
+"""Why two persons may be one, in words that an officer reads: which word met which, how, and for how many points. Pure.
+
+Page, alert, `failsafe screen` and `failsafe names` show these same lines. Words stand as the document and as the notice
+write them, with their Latin reading beside another script. **The points of all lines together are those that the grade
+was given for**: those of a name are shared among its words, each word on either side standing in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from rapidfuzz.distance import OSA, Levenshtein
+
+from failsafe.agent.alignment import Pair, Weight, align
+from failsafe.agent.names import folds, skeleton, squash
+from failsafe.agent.spelling import VOWELLESS, Written, beside, plain, script, written
+from failsafe.sync.records import MatchReason, NameRow, Notice, PersonName
+
+# The fields of lines about words of a name, and about the whole of it.
+WORD, WHOLE = "name", "whole_name"
+
+# --- how two words met ---------------------------------------------------------------------------------------
+
+SAME: Final = "the same"
+TRANSLITERATION: Final = "transliteration"
+BY_EAR: Final = "the same by ear"
+MISREAD: Final = "misreading of letters that look alike"
+ONE_LETTER: Final = "one letter apart"
+EXCHANGED: Final = "two neighbouring letters exchanged"
+CONSONANTS: Final = "the same consonants"
+SHORTER: Final = "a shorter form"
+NEARLY: Final = "nearly the same"
+INITIAL: Final = "initial"
+CUT: Final = "cut off by the zone"
+JOINED: Final = "written as one word"
+OTHER_LANGUAGE: Final = "the other language's form of the name"
+ACROSS_ONE_LETTER: Final = "transliteration, one letter apart"
+ACROSS_VOWELS: Final = "transliteration, vowels not written"
+ACROSS_NEARLY: Final = "transliteration, nearly the same"
+NOT_IN_NOTICE: Final = "not in the notice's name"
+NOT_IN_DOCUMENT: Final = "not in the traveller's name"
+
+# What the aligner has told already.
+_TOLD: Final = {
+    "initial": INITIAL,
+    "cut short": CUT,
+    "written as one": JOINED,
+    "the same name in another language": OTHER_LANGUAGE,
+}
+_ACROSS: Final = {
+    SAME: TRANSLITERATION,
+    BY_EAR: TRANSLITERATION,
+    ONE_LETTER: ACROSS_ONE_LETTER,
+    EXCHANGED: ACROSS_ONE_LETTER,
+    CONSONANTS: ACROSS_NEARLY,
+    NEARLY: ACROSS_NEARLY,
+    SHORTER: ACROSS_NEARLY,
+}
+# Each group looks alike on a worn zone or under glare; only what readers confuse is named.
+_ALIKE: Final = ("OQD", "ILT", "IJL", "CG", "EF", "PR", "PF", "BR", "HN", "MN", "KX", "VY", "UV")
+_ALIKE_PAIRS: Final = frozenset({frozenset((a, b)) for group in _ALIKE for a in group for b in group if a != b})
+_DIGITS: Final = str.maketrans("0158264", "OISBZGA")
+_MOST_MISREAD: Final = 2
+
+
+def meeting(pair: Pair, query: Written, candidate: Written, *, across: bool) -> str:
+    """How the words of a pair met, in plain words.
+
+    Args:
+        across: the two sides stand in different scripts.
+    """
+    first = "".join(query.tokens[place] for place in pair.query)
+    second = "".join(candidate.tokens[place] for place in pair.candidate)
+    if _digits_for_letters(query.word(pair.query), second) or _digits_for_letters(
+        candidate.word(pair.candidate), first
+    ):
+        return MISREAD
+    told = _TOLD.get(pair.why)
+    if told == JOINED and query.words(pair.query) == candidate.words(pair.candidate) == 1:
+        told = None  # one word on either side: only its transliteration has more tokens
+    vowelless = bool({query.script(pair.query), candidate.script(pair.candidate)} & VOWELLESS)
+    # One name, and only its vowels differ: what the script hides is not another language's.
+    if across and vowelless and told in (None, OTHER_LANGUAGE) and _hidden_vowels(first, second):
+        return ACROSS_VOWELS
+    if told:
+        return told
+    way = _by_letters(first, second, pair.why)
+    if way == BY_EAR and (query.could_be(pair.query, second) or candidate.could_be(pair.candidate, first)):
+        return TRANSLITERATION
+    return _ACROSS.get(way, way) if across else way
+
+
+def _by_letters(first: str, second: str, found: str) -> str:
+    if first == second:
+        return SAME
+    if squash(first) == squash(second):
+        return BY_EAR
+    if _look_alike(first, second):
+        return MISREAD
+    if OSA.distance(first, second) == 1 or OSA.distance(squash(first), squash(second)) == 1:
+        exchanged = OSA.distance(first, second) == 1 < Levenshtein.distance(first, second)
+        return EXCHANGED if exchanged else ONE_LETTER
+    if min(len(first), len(second)) > 2 and (first.startswith(second) or second.startswith(first)):
+        return SHORTER
+    return CONSONANTS if found == CONSONANTS else NEARLY
+
+
+def _hidden_vowels(first: str, second: str) -> bool:
+    return first[0] == second[0] and squash(first) != squash(second) and skeleton(first) == skeleton(second) != ""
+
+
+def _look_alike(first: str, second: str) -> bool:
+    """Whether all that differs is one or two letters for others that look like them."""
+    if len(first) != len(second):
+        return first.replace("RN", "M") == second.replace("RN", "M")
+    other = [frozenset(pair) for pair in zip(first, second, strict=True) if pair[0] != pair[1]]
+    return 0 < len(other) <= min(_MOST_MISREAD, len(first) // 3) and _ALIKE_PAIRS.issuperset(other)
+
+
+def _digits_for_letters(word: str, other: str) -> bool:
+    """Whether a word with digits in it is the other one as soon as they are read as the letters they look like."""
+    shown = plain(word)
+    return any(map(str.isdigit, shown)) and shown.translate(_DIGITS).replace(" ", "") == other
+
+
+# --- the lines about a name ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A name of a notice as it was compared, and the same name in the notice's own script, if it has one.
+
+    Attributes:
+        whole: `SURNAME, GIVEN` as the notice writes it.
+        own_places: for each token of `name`, which tokens of `own` are the same word.
+    """
+
+    name: Written
+    whole: str = ""
+    own: Written | None = None
+    own_places: Sequence[tuple[int, ...]] = ()
+
+    def own_word(self, places: Sequence[int]) -> str:
+        """The words in the notice's own script; empty where it has none for all of them."""
+        if self.own is None or not all(self.own_places[place] for place in places):
+            return ""
+        return self.own.word(chain.from_iterable(self.own_places[place] for place in places))
+
+    def shown(self, places: Sequence[int]) -> str:
+        """The words as the notice writes them: `يوسف (YUSUF)`."""
+        own = self.own_word(places)
+        return beside(own, self.name.word(places)) if own else self.name.shown(places)
+
+
+def word_lines(
+    query: Written, held: Held, pairs: Sequence[Pair], weight: Weight, points: float
+) -> tuple[MatchReason, ...]:
+    """A line for each pair of words that met and one for what either side has left over.
+
+    Args:
+        pairs: as `align` gives them, each token at most once.
+        weight: of a token.
+        points: of all these lines together.
+    """
+    told = [
+        (
+            query.shown(pair.query),
+            held.shown(pair.candidate),
+            meeting(pair, query, held.name, across=_across(pair, query, held)),
+        )
+        for pair in pairs
+    ]
+    met = [_worth(pair, query, held, weight) for pair in pairs]
+    over = (_left(query, [pair.query for pair in pairs]), _left(held.name, [pair.candidate for pair in pairs]))
+    told += [(query.shown(over[0]), "", NOT_IN_NOTICE)] if over[0] else []
+    told += [("", held.shown(over[1]), NOT_IN_DOCUMENT)] if over[1] else []
+    sides = zip((query, held.name), over, strict=True)
+    left = [sum(weight(side.tokens[place]) for place in places) for side, places in sides if places]
+    lines = zip(told, shared(points, met, left), strict=True)
+    return tuple(reason_of(WORD, *words, part) for words, part in lines)
+
+
+def shared(points: float, met: Sequence[float], left: Sequence[float]) -> list[float]:
+    """Points shared among lines, to the hundredth: what is left over takes its weight away, what met has the rest.
+
+    Where that would be less than nothing, what met adds nothing.
+    """
+    rest = points + sum(left)
+    if met and (rest >= 0.0 or not left):
+        parts = [rest * one / sum(met) for one in met] + [-one for one in left]
+    else:
+        parts = [0.0] * len(met) + [points * one / sum(left) for one in left]
+    rounded = [round(part, 2) for part in parts]
+    if rounded:
+        most = max(range(len(rounded)), key=lambda place: abs(rounded[place]))
+        rounded[most] += round(points, 2) - sum(rounded)
+    return rounded
+
+
+def _worth(pair: Pair, query: Written, held: Held, weight: Weight) -> float:
+    """How much of a name's points is this pair's, as the aligner counts it."""
+    weights = (
+        sum(weight(query.tokens[place]) for place in pair.query),
+        sum(weight(held.name.tokens[place]) for place in pair.candidate),
+    )
+    return float(max(weights) * pair.close**1.5)
+
+
+def _left(name: Written, used: Sequence[Sequence[int]]) -> list[int]:
+    gone = set(chain.from_iterable(used))
+    return [place for place in range(len(name.tokens)) if place not in gone]
+
+
+def _across(pair: Pair, query: Written, held: Held) -> bool:
+    """Whether the words stand in different scripts; equal Latin letters are the same whatever the notice's own are."""
+    asked = query.script(pair.query)
+    if asked != held.name.script(pair.candidate):
+        return True
+    if [query.tokens[place] for place in pair.query] == [held.name.tokens[place] for place in pair.candidate]:
+        return False
+    own = held.own_word(pair.candidate)
+    return bool(own) and script(own) != asked
+
+
+# --- the lines about a notice's name -------------------------------------------------------------------------
+
+FEW: Final = "Few bear these words."
+MANY: Final = "Many bear these words."
+ORDINARY: Final = "Its words are neither rare nor common."
+NOT_ALIKE: Final = "The names are not alike enough to count."
+PAPER: Final = "What differs does not count against the paper itself."
+_KINDS: Final = {
+    "main": "The notice's name.",
+    "at_birth": "The notice's name at birth.",
+    "good_alias": "An alias.",
+    "low_alias": "An alias of low quality.",
+}
+_TELLING: Final = 0.5  # points from which rarity is worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class AskedName:
+    """The traveller's name, to be put beside names of notices.
+
+    Attributes:
+        whole: `SURNAME, GIVEN` as the document has it.
+        weight: of a token.
+    """
+
+    whole: str
+    written: Written
+    weight: Weight
+
+    @classmethod
+    def of(cls, surname: str, given: str, tokens: Sequence[str], weight: Weight) -> AskedName:
+        """The name whose folded form is `tokens`."""
+        return cls(", ".join(filter(None, (surname, given))), written(f"{surname} {given}", tokens), weight)
+
+    def lines(
+        self, notice: Notice, form: NameRow, pairs: Sequence[Pair], *, words: float, extra: float, rarity: float
+    ) -> tuple[MatchReason, ...]:
+        """The whole name with how rare its words are, then the words.
+
+        Args:
+            form: the notice's, that was compared.
+            words: points of all words.
+            extra: points of rarity and of the kind of name.
+            rarity: those of rarity alone.
+        """
+        held = held_name(notice, form)
+        rare = FEW if rarity >= _TELLING else MANY if rarity <= -_TELLING else ORDINARY
+        whole = reason_of(WHOLE, self.whole, held.whole, f"{_KINDS[form.kind]} {rare}", extra)
+        return whole, *word_lines(self.written, held, pairs, self.weight, words)
+
+    def unlike(self, notice: Notice) -> tuple[MatchReason, ...]:
+        """The line about a name that did not lead to the notice."""
+        if not self.written.tokens or not notice.names:
+            return ()
+        return (reason_of(WHOLE, self.whole, _spelled(notice.names[0]), NOT_ALIKE, 0.0),)
+
+
+# --- names of a notice ---------------------------------------------------------------------------------------
+
+
+def held_name(notice: Notice, form: NameRow) -> Held:
+    """The name of a notice that has this form (`names.forms`), with its own script."""
+    tokens = tuple(form.tokens.split())
+    fitting = [name for name in notice.names if tokens in folds(_whole(name))]
+    name = next((one for one in fitting if one.kind == form.kind), fitting[0] if fitting else None)
+    if name is None:  # the index is of an older state of the notice
+        return Held(written("", tokens), form.tokens)
+    compared, original = written(_whole(name), tokens), _original(name, notice.names)
+    if original is None:
+        reading = "" if script(_spelled(name)) == "LATIN" else form.tokens
+        return Held(compared, beside(_spelled(name), reading))
+    return _in_both(compared, name, original)
+
+
+def _original(name: PersonName, names: Sequence[PersonName]) -> PersonName | None:
+    """The original spelling of a Latin name: it stands behind it in a notice."""
+    after = names[names.index(name) + 1 :]
+    if name.original_script or not after or not after[0].original_script or after[0].kind != name.kind:
+        return None
+    return after[0]
+
+
+def _in_both(compared: Written, name: PersonName, original: PersonName) -> Held:
+    """A Latin name beside its original, word by word; what the aligner does not bring together stays Latin."""
+    whole = beside(_spelled(original), _spelled(name))
+    laid = [(*align(compared.tokens, form), form) for form in folds(_whole(original))]
+    if not laid:
+        return Held(compared, whole)
+    _, pairs, form = max(laid, key=lambda one: one[0])
+    places: list[tuple[int, ...]] = [()] * len(compared.tokens)
+    for pair in pairs:
+        for place in pair.query:
+            places[place] = pair.candidate
+    return Held(compared, whole, written(_whole(original), form), places)
+
+
+def _whole(name: PersonName) -> str:
+    return f"{name.surname or ''} {name.given or ''}"
+
+
+def _spelled(name: PersonName) -> str:
+    return ", ".join(filter(None, (name.surname, name.given)))
+
+
+def reason_of(field: str, query: str, candidate: str, why: str, points: float) -> MatchReason:
+    """A line: both sides as written, why they meet or do not, and the points it adds or takes."""
+    return MatchReason(field=field, query=query, candidate=candidate, why=why, points=round(points, 2) + 0.0)
