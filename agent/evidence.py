@@ -2,7 +2,7 @@
 
 Points are of the size of natural logarithms of how much oftener something is seen where they are one than where they
 are two, drawn towards 0 by judgement: lists err more than invented persons do. Where one in six bears a wrong date the
-same day would be worth some 9, and counts 5. A date is evidence and never a gate.
+same day would be worth 9.7, and counts 5.5; docs/matching.md has the others. A date is evidence and never a gate.
 """
 
 from __future__ import annotations
@@ -12,34 +12,52 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from failsafe.agent import countries
-from failsafe.agent.reasons import reason_of
+from failsafe.agent.alignment import reason_of
 from failsafe.sync.records import MatchReason, Notice
 
-_SAME_DAY: Final = 5.0
+_SAME_DAY: Final = 5.5
 _EXCHANGED: Final = 4.0
+# One slip in the year or in the month leaves the rest as it was; strangers share a day and month once in a year's days.
+_YEAR_SLIPPED: Final = 2.4
+_DIGIT_SLIPPED: Final = 1.5  # one digit of the year, or the month
 _MONTH_IN_FULL: Final = 3.5  # as much as the one that says less can say
 _YEAR_IN_FULL: Final = 2.5
 _SAME_MONTH: Final = 2.5  # but another day
-_SAME_YEAR: Final = 0.7  # but another month
-_ONE_YEAR, _TWO_YEARS, _FIVE_YEARS, _TEN_YEARS, _GENERATION = 0.3, -1.0, -2.5, -3.5, -5.0
+_SAME_YEAR: Final = 0.0  # but another month and day
+_ONE_YEAR_IN_FULL, _TWO_YEARS_IN_FULL = 0.3, -1.0
+_ONE_YEAR, _TWO_YEARS, _FIVE_YEARS, _TEN_YEARS, _GENERATION = -0.5, -1.5, -2.5, -3.5, -5.0
+# From so many a date corroborates a name: the year agrees, and nothing that is known says otherwise.
+TELLING_BIRTH: Final = 2.5
 _SEX, _OTHER_SEX = 0.2, -2.0
 # People change it and lists omit some: little for, less against.
 _NATIONALITY, _BORN_THERE, _OTHER_NATIONALITY = 0.7, 0.2, -0.5
 
 
 def compare_births(query: str, candidate: str) -> tuple[float, str]:
-    """Points for two partial ISO dates, with the reason: +5 for the same day down to -5 for another generation."""
+    """Points for two partial ISO dates, with the reason: +5.5 for the same day down to -5 for another generation."""
     asked, held = _parts(query), _parts(candidate)
     if not asked or not held:
         return 0.0, "no date to compare"
     gap = abs(asked[0] - held[0])
     if gap == 0:
         return _within_year(asked, held)
+    if len(asked) == len(held) == 3 and asked[1:] == held[1:] and (slipped := _slipped_year(asked[0], held[0])):
+        return slipped
+    in_full = min(len(asked), len(held)) == 1
     if gap == 1:
-        return _ONE_YEAR, "one year apart"
+        return _ONE_YEAR_IN_FULL if in_full else _ONE_YEAR, "one year apart"
     if gap == 2:
-        return _TWO_YEARS, "two years apart"
+        return _TWO_YEARS_IN_FULL if in_full else _TWO_YEARS, "two years apart"
     return _FIVE_YEARS if gap <= 5 else _TEN_YEARS if gap <= 10 else _GENERATION, f"{gap} years apart"
+
+
+def _slipped_year(asked: int, held: int) -> tuple[float, str] | None:
+    """What the year says where day and month agree; None where no single slip makes one of the other."""
+    if abs(asked - held) == 1:
+        return _YEAR_SLIPPED, "the same day and month, one year apart"
+    if sum(one != other for one, other in zip(f"{asked:04}", f"{held:04}", strict=True)) == 1:
+        return _DIGIT_SLIPPED, "the same day and month, one digit of the year differs"
+    return None
 
 
 def _within_year(asked: tuple[int, ...], held: tuple[int, ...]) -> tuple[float, str]:
@@ -51,6 +69,8 @@ def _within_year(asked: tuple[int, ...], held: tuple[int, ...]) -> tuple[float, 
             return _EXCHANGED, "day and month exchanged"
     if known > 1 and asked[1] == held[1]:
         return _MONTH_IN_FULL if known == 2 else _SAME_MONTH, "the same month"
+    if known == 3 and asked[2] == held[2]:
+        return _DIGIT_SLIPPED, "the same day of another month"
     return _YEAR_IN_FULL if known == 1 else _SAME_YEAR, "the same year"
 
 

@@ -17,18 +17,15 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-import msgspec
-
 from failsafe.agent import cognates, countries
-from failsafe.agent.alignment import Pair, Weight, align, plain_weight
-from failsafe.agent.evidence import birth_reason, compare_births, field_reasons, sex_points
+from failsafe.agent.alignment import Pair, Weight, align, name_reasons, plain_weight, reason_of
+from failsafe.agent.evidence import TELLING_BIRTH, birth_reason, compare_births, field_reasons, sex_points
 from failsafe.agent.grading import Grade, thresholds
 from failsafe.agent.index import Index, NoticeName
 from failsafe.agent.likeness import MATCH_FROM, grown, score_names
 from failsafe.agent.measures import Tokens, hear_tokens, measures
 from failsafe.agent.names import fold
-from failsafe.agent.reasons import PAPER, AskedName, reason_of
-from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, NameRow, Notice
+from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, Notice
 
 __all__ = [
     "MATCH_FROM",
@@ -45,6 +42,8 @@ __all__ = [
 # --- what the scores mean ------------------------------------------------------------------------------------
 
 _NAME_FROM: Final = 0.5  # names less alike than this are not looked at further
+_DATED_NAME_FROM: Final = 0.3  # than this, where the day of birth agrees: a word of two letters may have a wrong one
+_TELLING_DAY: Final = 4.0
 # Names less alike than this are two, unless the trees take them for one.
 _ALIKE_FROM: Final = 0.62
 # The same two of the nuclear tier, whose budget is ten times as large: ln 10 below where strangers begin to be rare.
@@ -226,17 +225,13 @@ def match(traveller: Traveller, index: Index, lookup: Lookup) -> PersonFinding:
     tokens = fold(f"{traveller.surname} {traveller.given_names}")
     by_document = _by_document(traveller, lookup)
     found = names_to_weigh(tokens, traveller, index, by_document) if tokens else {}
-    matched, notices = [], {}
+    matched = []
     for entity_id in [*found, *(by_document.keys() - found.keys())]:
         held, document = by_document.get(entity_id, (None, None))
         notice = held or lookup.notice(entity_id)
         if notice is not None:  # not withdrawn since the index was built
-            notices[entity_id] = notice
             matched.append(_grade(traveller, notice, found.get(entity_id), document, len(index)))
     graded = sorted(filter(None, matched), key=_order)[:_MOST_NOTICES]
-    if graded:  # names are put into words only for those whom an officer will see
-        asked = AskedName.of(traveller.surname, traveller.given_names, tokens, _weights(tokens, index))
-        graded = [_with_name(each, notices[each.entity_id], found.get(each.entity_id), asked) for each in graded]
     grade: Grade = graded[0].grade if graded else "none"
     return PersonFinding(grade, tuple(graded), tuple(_listed(traveller, lookup)))
 
@@ -258,19 +253,11 @@ class _Glance:
 
 @dataclass(frozen=True, slots=True)
 class NameFinding:
-    """A notice's name beside the traveller's, weighed.
-
-    Attributes:
-        same: the whole name agrees.
-        points: of its words, of how rare they are, and of the kind of name.
-        extra: what of the points is not the words'.
-    """
+    """A notice's name beside the traveller's, weighed: its points with rarity, and the reasons."""
 
     same: bool
     points: float
-    extra: float
-    name: NoticeName
-    pairs: Sequence[Pair]
+    reasons: tuple[MatchReason, ...]
 
 
 def names_to_weigh(
@@ -299,14 +286,9 @@ def names_to_weigh(
         points = aligned + _ODDS_POINTS * min(odds, _MOST_ODDS) + each.extra
         best = found.get(each.name.entity_id)
         if best is None or points > best.points:
-            found[each.name.entity_id] = NameFinding(
-                each.score >= _SAME_NAME, points, each.extra, each.name, each.pairs
-            )
+            reasons = tuple(name_reasons(tokens, each.name.tokens, each.pairs, weight))
+            found[each.name.entity_id] = NameFinding(each.score >= _SAME_NAME, points, reasons)
     return found
-
-
-def _of_kind(name: NoticeName) -> float:
-    return _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
 
 
 def _weights(tokens: Tokens, index: Index) -> Weight:
@@ -325,14 +307,15 @@ def _weights(tokens: Tokens, index: Index) -> Weight:
 def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight) -> Iterator[_Glance]:
     for name in _names_nearby(tokens, traveller, index):
         score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
-        from_score = _NUCLEAR_NAME_FROM if name.tier == "rn" else _NAME_FROM
-        if score < from_score or _one_common_word(tokens, name.tokens, pairs):
+        if score < _DATED_NAME_FROM or _one_common_word(tokens, name.tokens, pairs):
             continue
         birth = birth_reason(traveller.birth_date, name.births)
         evidence = (birth.points if birth else 0.0) + (sex_points(traveller.sex, name.sex) or 0.0)
+        if score < (_NUCLEAR_NAME_FROM if name.tier == "rn" else _name_from(evidence)):
+            continue
         rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
         extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
-        extra += _of_kind(name)
+        extra += _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
         yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
 
 
@@ -347,6 +330,10 @@ def _names_nearby(tokens: Tokens, traveller: Traveller, index: Index) -> Iterato
     for name in index.nuclear.nearest(tokens, traveller.birth_date, cut=traveller.name_cut, most=_NUCLEAR_WEIGHED):
         if (name.entity_id, name.tokens) not in found:
             yield name
+
+
+def _name_from(evidence: float) -> float:
+    return _DATED_NAME_FROM if evidence >= _TELLING_DAY else _NAME_FROM
 
 
 def _may_be_graded(each: _Glance, names: int) -> bool:
@@ -389,10 +376,8 @@ def _grade(
     """The candidate with its grade and reasons; None if the sum is too small."""
     points, birth, fields = points_of(traveller, notice, name)
     if document is not None:
-        # What the paper says of itself is not undone by a date or a sex that differ: those are what a forger changes.
-        if points < 0.0:
-            fields.append(reason_of("document_number", document.query, document.candidate, PAPER, -points))
         fields.append(document)
+        # What the paper says of itself is not undone by a date or a sex that differ: those are what a forger changes.
         points = max(points, 0.0) + document.points
     grade = thresholds(names, notice.tier).grade(points, corroborated=_corroborated(birth, document))
     if document is not None and document.points >= _TELLING_DOCUMENT:
@@ -407,19 +392,8 @@ def _grade(
         tier=notice.tier,
         grade=grade,
         score=round(1.0 / (1.0 + math.exp(-(points - _NO_POINTS))), 3),
-        reasons=tuple(fields),
+        reasons=(*(name.reasons if name else ()), *fields),
     )
-
-
-def _with_name(candidate: MatchedNotice, notice: Notice, name: NameFinding | None, asked: AskedName) -> MatchedNotice:
-    """With the lines about its name before the others."""
-    if name is None:
-        lines = asked.unlike(notice)
-    else:
-        form = NameRow(notice.entity_id, " ".join(name.name.tokens), name.name.kind)
-        words, rarity = name.points - name.extra, name.extra - _of_kind(name.name)
-        lines = asked.lines(notice, form, name.pairs, words=words, extra=name.extra, rarity=rarity)
-    return msgspec.structs.replace(candidate, reasons=(*lines, *candidate.reasons))
 
 
 def points_of(
@@ -430,14 +404,13 @@ def points_of(
     fields = list(field_reasons(traveller.sex, traveller.nationality, notice))
     points = sum(reason.points for reason in fields) + (name.points if name else 0.0)
     if birth is not None:
-        # Lists err in dates: a whole name is not undone by one.
-        if name and name.same and birth.points < _LEAST_BIRTH_OF_SAME_NAME:
-            birth = msgspec.structs.replace(birth, points=_LEAST_BIRTH_OF_SAME_NAME)
         fields.insert(0, birth)
-        points += birth.points
+        # Lists err in dates: a whole name is not undone by one.
+        points += max(birth.points, _LEAST_BIRTH_OF_SAME_NAME) if name and name.same else birth.points
     return points, birth, fields
 
 
 def _corroborated(birth: MatchReason | None, document: MatchReason | None) -> bool:
-    """A name alone, however rare, is never a strong candidate."""
-    return (birth is not None and birth.points > 0) or (document is not None and document.points >= _TELLING_DOCUMENT)
+    """A name alone, however rare, is never a strong candidate, nor with a date that errs in the year."""
+    dated = birth is not None and birth.points >= TELLING_BIRTH
+    return dated or (document is not None and document.points >= _TELLING_DOCUMENT)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from failsafe.agent import matching
+from failsafe.agent.evidence import TELLING_BIRTH
 from failsafe.agent.index import Index, IndexRow
 from failsafe.agent.matching import Traveller
 from failsafe.agent.names import fold, forms
@@ -107,7 +108,7 @@ def best_points(person: Drawn, held: List) -> Best:
             continue
         points, birth, _ = matching.points_of(asked, notice, name)
         best = max(best, points)
-        if birth is not None and birth.points > 0:
+        if birth is not None and birth.points >= TELLING_BIRTH:
             corroborated = max(corroborated, points)
         if notice.tier == "rn":
             nuclear = max(nuclear, points)

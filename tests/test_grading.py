@@ -59,7 +59,27 @@ def test_without_corroboration_nothing_is_strong():
 
 
 def test_dates_that_agree_more_never_count_less():
-    best_first = ("1975-03-14", "1975-03", "1975-03-20", "1975-08-01", "1976", "1977", "1980", "1984", "1999")
+    best_first = ("1975-03-14", "1975-03", "1975-03-20", "1975-08-14", "1976", "1975-08-01", "1976-08-01", "1977")
+    points = [compare_births("1975-03-14", held)[0] for held in (*best_first, "1977-08-01", "1980", "1984", "1999")]
+    assert points == sorted(points, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        ("1975-03-12", "1975-12-03"),
+        ("1975-03-14", "1976-03-14"),
+        ("1975-03-14", "1965-03-14"),
+        ("1975-03-14", "1975-05-14"),
+    ],
+)
+def test_one_slip_of_a_date_speaks_for_it(asked, held):
+    assert compare_births(asked, held)[0] == compare_births(held, asked)[0] > 1.0
+    assert compare_births("1975-03-14", "1986-03-14")[0] < -3.0
+
+
+def test_years_alone_say_less_the_further_they_are_apart():
+    best_first = ("1975", "1976", "1977", "1980", "1985", "1999")
     points = [compare_births("1975-03-14", held)[0] for held in best_first]
     assert points == sorted(points, reverse=True)
 
