@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from failsafe.agent import countries
-from failsafe.agent.alignment import reason_of
+from failsafe.agent.reasons import reason_of
 from failsafe.sync.records import MatchReason, Notice
 
 _SAME_DAY: Final = 5.5

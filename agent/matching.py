@@ -17,15 +17,18 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+import msgspec
+
 from failsafe.agent import cognates, countries
-from failsafe.agent.alignment import Pair, Weight, align, name_reasons, plain_weight, reason_of
+from failsafe.agent.alignment import Pair, Weight, align, plain_weight
 from failsafe.agent.evidence import TELLING_BIRTH, birth_reason, compare_births, field_reasons, sex_points
 from failsafe.agent.grading import Grade, thresholds
 from failsafe.agent.index import Index, NoticeName
 from failsafe.agent.likeness import MATCH_FROM, grown, score_names
 from failsafe.agent.measures import Tokens, hear_tokens, measures
 from failsafe.agent.names import fold
-from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, Notice
+from failsafe.agent.reasons import PAPER, AskedName, reason_of
+from failsafe.sync.records import ListedDocument, MatchedDocument, MatchedNotice, MatchReason, NameRow, Notice
 
 __all__ = [
     "MATCH_FROM",
@@ -225,13 +228,17 @@ def match(traveller: Traveller, index: Index, lookup: Lookup) -> PersonFinding:
     tokens = fold(f"{traveller.surname} {traveller.given_names}")
     by_document = _by_document(traveller, lookup)
     found = names_to_weigh(tokens, traveller, index, by_document) if tokens else {}
-    matched = []
+    matched, notices = [], {}
     for entity_id in [*found, *(by_document.keys() - found.keys())]:
         held, document = by_document.get(entity_id, (None, None))
         notice = held or lookup.notice(entity_id)
         if notice is not None:  # not withdrawn since the index was built
+            notices[entity_id] = notice
             matched.append(_grade(traveller, notice, found.get(entity_id), document, len(index)))
     graded = sorted(filter(None, matched), key=_order)[:_MOST_NOTICES]
+    if graded:  # names are put into words only for those whom an officer will see
+        asked = AskedName.of(traveller.surname, traveller.given_names, tokens, _weights(tokens, index))
+        graded = [_with_name(each, notices[each.entity_id], found.get(each.entity_id), asked) for each in graded]
     grade: Grade = graded[0].grade if graded else "none"
     return PersonFinding(grade, tuple(graded), tuple(_listed(traveller, lookup)))
 
@@ -253,11 +260,19 @@ class _Glance:
 
 @dataclass(frozen=True, slots=True)
 class NameFinding:
-    """A notice's name beside the traveller's, weighed: its points with rarity, and the reasons."""
+    """A notice's name beside the traveller's, weighed.
+
+    Attributes:
+        same: the whole name agrees.
+        points: of its words, of how rare they are, and of the kind of name.
+        extra: what of the points is not the words'.
+    """
 
     same: bool
     points: float
-    reasons: tuple[MatchReason, ...]
+    extra: float
+    name: NoticeName
+    pairs: Sequence[Pair]
 
 
 def names_to_weigh(
@@ -286,9 +301,14 @@ def names_to_weigh(
         points = aligned + _ODDS_POINTS * min(odds, _MOST_ODDS) + each.extra
         best = found.get(each.name.entity_id)
         if best is None or points > best.points:
-            reasons = tuple(name_reasons(tokens, each.name.tokens, each.pairs, weight))
-            found[each.name.entity_id] = NameFinding(each.score >= _SAME_NAME, points, reasons)
+            found[each.name.entity_id] = NameFinding(
+                each.score >= _SAME_NAME, points, each.extra, each.name, each.pairs
+            )
     return found
+
+
+def _of_kind(name: NoticeName) -> float:
+    return _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
 
 
 def _weights(tokens: Tokens, index: Index) -> Weight:
@@ -315,7 +335,7 @@ def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight)
             continue
         rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
         extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
-        extra += _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
+        extra += _of_kind(name)
         yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
 
 
@@ -376,8 +396,10 @@ def _grade(
     """The candidate with its grade and reasons; None if the sum is too small."""
     points, birth, fields = points_of(traveller, notice, name)
     if document is not None:
-        fields.append(document)
         # What the paper says of itself is not undone by a date or a sex that differ: those are what a forger changes.
+        if points < 0.0:
+            fields.append(reason_of("document_number", document.query, document.candidate, PAPER, -points))
+        fields.append(document)
         points = max(points, 0.0) + document.points
     grade = thresholds(names, notice.tier).grade(points, corroborated=_corroborated(birth, document))
     if document is not None and document.points >= _TELLING_DOCUMENT:
@@ -392,8 +414,19 @@ def _grade(
         tier=notice.tier,
         grade=grade,
         score=round(1.0 / (1.0 + math.exp(-(points - _NO_POINTS))), 3),
-        reasons=(*(name.reasons if name else ()), *fields),
+        reasons=tuple(fields),
     )
+
+
+def _with_name(candidate: MatchedNotice, notice: Notice, name: NameFinding | None, asked: AskedName) -> MatchedNotice:
+    """With the lines about its name before the others."""
+    if name is None:
+        lines = asked.unlike(notice)
+    else:
+        form = NameRow(notice.entity_id, " ".join(name.name.tokens), name.name.kind)
+        words, rarity = name.points - name.extra, name.extra - _of_kind(name.name)
+        lines = asked.lines(notice, form, name.pairs, words=words, extra=name.extra, rarity=rarity)
+    return msgspec.structs.replace(candidate, reasons=(*lines, *candidate.reasons))
 
 
 def points_of(
@@ -404,9 +437,11 @@ def points_of(
     fields = list(field_reasons(traveller.sex, traveller.nationality, notice))
     points = sum(reason.points for reason in fields) + (name.points if name else 0.0)
     if birth is not None:
-        fields.insert(0, birth)
         # Lists err in dates: a whole name is not undone by one.
-        points += max(birth.points, _LEAST_BIRTH_OF_SAME_NAME) if name and name.same else birth.points
+        if name and name.same and birth.points < _LEAST_BIRTH_OF_SAME_NAME:
+            birth = msgspec.structs.replace(birth, points=_LEAST_BIRTH_OF_SAME_NAME)
+        fields.insert(0, birth)
+        points += birth.points
     return points, birth, fields
 
 

@@ -15,7 +15,7 @@ from failsafe.agent.alignment import align
 from failsafe.agent.index import Index
 from failsafe.agent.likeness import MATCH_FROM, score_names
 from failsafe.agent.matching import Traveller, compare_births, fold_number, match
-from failsafe.agent.names import fold, folds, forms
+from failsafe.agent.names import fold, forms
 from failsafe.sync.records import IdentityDocument, ListedDocument, Notice, PersonName
 from tests.bench.population import Population
 
@@ -140,9 +140,9 @@ def test_every_token_has_its_reason():
     reasons = score_names("Iwan Beispielovsky Extra", "Ivan Beispielovsky").reasons
     why = {(reason.query, reason.candidate): (reason.why, reason.points > 0) for reason in reasons}
     assert why == {
-        ("IWAN", "IVAN"): ("the same sound written otherwise", True),
-        ("BEISPIELOVSKY", "BEISPIELOVSKY"): ("the same", True),
-        ("EXTRA", ""): ("not in the notice's name", False),
+        ("Iwan", "Ivan"): ("the same by ear", True),
+        ("Beispielovsky", "Beispielovsky"): ("the same", True),
+        ("Extra", ""): ("not in the notice's name", False),
     }
 
 
@@ -176,13 +176,6 @@ def test_the_order_of_tokens_changes_little(first, second, shuffler):
     if not any(len(token) <= 4 for token in tokens):  # neighbours written as one are the exception
         straight, mixed = align(fold(first), fold(second))[0], align(tokens, fold(second))[0]
         assert mixed == pytest.approx(straight, abs=0.35)
-
-
-@given(NAMES, NAMES)
-def test_no_token_is_in_two_reasons(first, second):
-    reasons = score_names(first, second).reasons
-    used = " ".join(reason.query for reason in reasons).split()
-    assert sorted(used) in [sorted(form) for form in folds(first) or ((),)]
 
 
 # --- birth dates -----------------------------------------------------------------------------------------------
