@@ -11,7 +11,7 @@ import pytest
 
 from failsafe.agent.figures import RATE_TARGETS, TARGETS
 from tests import grow
-from tests.bench import ablation, pairs, rival
+from tests.bench import ablation, curves, pairs, referrals, rival
 
 PAIRS = [("Vladimir Putin", "Владимир Путин"), ("Vladimir Putin", "Ingrid Holm"), ("Ingrid Holm", "Ingrid Holm")]
 
@@ -99,14 +99,35 @@ def test_targets_of_names_are_of_figures_that_there_are(compared):
     assert {name for name in TARGETS | RATE_TARGETS if name.startswith("names_")} <= there
 
 
-def test_the_picture_shows_every_scorer_within_its_frame(compared):
-    drawn = ET.fromstring(pairs.drawing(compared))
-    words = {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"booth", "half", "match", "the same person", "unrelated names of one script"} <= words
+def words_of(svg):
+    """The words of a picture whose curves all stay within their frames."""
+    drawn = ET.fromstring(svg)
     for line in drawn.iter("{http://www.w3.org/2000/svg}polyline"):
         for point in line.get("points").split():
             x, y = map(float, point.split(","))
-            assert 0 <= x <= 350 and 0 <= y <= 190
+            assert 0 <= x <= curves.PLOT_W and 0 <= y <= curves.PLOT_H
+    return [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_picture_shows_every_scorer_within_its_frame(compared):
+    words = words_of(pairs.drawing(compared))
+    assert {"booth", "half", "match", "the same person", "unrelated names of one script"} <= set(words)
+
+
+def test_the_picture_of_referrals_shows_thresholds_and_budgets():
+    innocents = [
+        referrals.Judged({"a": points}, {"a": points + 1}, False, "", ()) for points in (-20.0, -1.0, 2.0, 13.0)
+    ]
+    sought = [("b", referrals.Judged({"b": 9.0}, {}, True, "strong", ("b",)))] * 20
+    words = words_of(referrals.drawing(referrals.Measured(10_000, innocents, sought, [])))
+    assert {"possible", "strong", "booth", "disguised listed persons", "80 of 100,000", "10 of 100,000"} <= set(words)
+
+
+def test_numbers_on_an_axis_are_written_out():
+    chart = curves.Chart("", [], (-1.0, 1.0), (1e-5, 1.0), (-1, 1), (1e-5, 0.1), "", up_log=True)
+    words = words_of(curves.charts("", [chart]))
+    assert {"0.00001", "0.1", "\N{MINUS SIGN}1", "1"} <= set(words)
+    assert (chart.y(1e-5), chart.y(1.0), chart.y(1e-9), chart.x(0.0)) == (190.0, 0.0, 190.0, 175.0)
 
 
 # --- what each part is worth -------------------------------------------------------------------------------------

@@ -86,7 +86,8 @@ class Chart:
     """One picture. Axes go from the first to the second number; a logarithmic one from above 0.
 
     Attributes:
-        mark: a value across and the word that stands at its line.
+        marks: values across and the word that stands above each one's line.
+        levels: values up and the word that stands below each one's line, at the left.
     """
 
     title: str
@@ -98,7 +99,8 @@ class Chart:
     across_name: str
     across_log: bool = False
     up_log: bool = False
-    mark: tuple[float, str] | None = None
+    marks: Sequence[tuple[float, str]] = ()
+    levels: Sequence[tuple[float, str]] = ()
 
     def x(self, value: float) -> float:
         """Where it lies across, in the picture's units."""
@@ -140,10 +142,15 @@ def _chart(chart: Chart) -> Iterator[str]:
         yield f'<path d="M{at:.1f} {PLOT_H}v4" stroke="#1c2227"/>'
         yield f'<text x="{at:.1f}" y="{PLOT_H + 17}" text-anchor="middle">{_told(value)}</text>'
     yield f'<text x="{PLOT_W}" y="{PLOT_H + 33}" text-anchor="end">{chart.across_name}</text>'
-    if chart.mark:
-        at = chart.x(chart.mark[0])
+    for place, (value, word) in enumerate(chart.marks):
+        at = chart.x(value)
+        anchor = "middle" if len(chart.marks) == 1 else "start" if place else "end"  # two may stand close together
         yield f'<path d="M{at:.1f} -4V{PLOT_H}" stroke="#1c2227" stroke-dasharray="3 3"/>'
-        yield f'<text x="{at:.1f}" y="-9" text-anchor="middle">{chart.mark[1]}</text>'
+        yield f'<text x="{at:.1f}" y="-9" text-anchor="{anchor}">{word}</text>'
+    for value, word in chart.levels:
+        at = chart.y(value)
+        yield f'<path d="M0 {at:.1f}H{PLOT_W}" stroke="#1c2227" stroke-dasharray="3 3"/>'
+        yield f'<text x="5" y="{at + 13:.1f}">{word}</text>'
     for place, (curve, (colour, dash)) in enumerate(zip(chart.curves, INK, strict=False)):
         yield _line_or_dots(chart, curve, colour, dash)
         yield _key(curve, PLOT_H + 36 + KEY * (place + 1), colour, dash)
@@ -165,4 +172,5 @@ def _key(curve: Curve, y: float, colour: str, dash: str) -> str:
 
 
 def _told(value: float) -> str:
-    return f"{value:g}".replace("-", "\u2212")
+    text = f"{value:.5f}".rstrip("0") if 0.0 < value < 1e-4 else f"{value:g}"
+    return text.replace("-", "\u2212")

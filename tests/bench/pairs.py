@@ -228,7 +228,7 @@ def drawing(found: Compared) -> str:
         up_ticks=(1e-4, 1e-3, 1e-2, 0.1, 1.0),
         up_log=True,
         across_name="score, as logarithm of odds",
-        mark=(0.0, "match"),
+        marks=[(0.0, "match")],
     )
     trade = Chart(
         "Same persons found, by unrelated names matched",
@@ -239,7 +239,7 @@ def drawing(found: Compared) -> str:
         up_ticks=(0.0, 0.25, 0.5, 0.75, 1.0),
         across_log=True,
         across_name="share of unrelated pairs matched",
-        mark=(STRICT, "promised"),
+        marks=[(STRICT, "promised")],
     )
     return charts("Scores of pairs of names, and what each scorer finds", (lying, trade))
 

@@ -25,6 +25,7 @@ from failsafe.agent.grading import thresholds
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
 from tests.bench import papers
+from tests.bench.curves import Chart, Curve, charts
 from tests.bench.peoples import Drawn
 from tests.grades import World, bounds, traveller
 
@@ -94,10 +95,7 @@ _OLD_DATES = {
     "day and month exchanged": 2.0,
     "the same month": 2.0,
     "the same year": 1.5,
-    "the same day of another month": 1.5,
     "one year apart": 0.7,
-    "the same day and month, one year apart": 0.7,
-    "the same day and month, one digit of the year differs": -3.0,  # of years, mostly ten apart
     "two years apart": 0.0,
 }
 
@@ -205,116 +203,59 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def drawing(found: Measured) -> str:
-    """Score distributions with the thresholds, and the frontier of referrals against recall, as an SVG."""
+    """Distributions of points with thresholds and budgets, and the frontier of referrals against recall, as an SVG."""
     limits = thresholds(found.names, "red")
     innocents = [_best(each.points) for each in found.innocents]
-    strangers = [points for each in found.innocents for points in each.points.values()]
+    weighed = [points for each in found.innocents for points in each.points.values()]
     true = [each.points.get(entity_id, -math.inf) for entity_id, each in found.disguised]
-    old_true = [_own(pair) for pair in found.disguised]
-    old_innocents = [_best(each.rival) for each in found.innocents]
-    bars = (("innocents, best candidate", innocents), ("strangers that were weighed", strangers))
-    shown = ((*bars[0], INK[0]), (*bars[1], INK[2]), ("disguised listed persons", true, INK[1]))
-    return svg(
-        _distributions(shown, (("possible", limits.possible), ("strong", limits.strong))),
-        _frontiers((("booth", innocents, true, INK[0]), ("aligner alone, by hand", old_innocents, old_true, INK[1]))),
+    kinds = (
+        ("innocents, each one's best candidate", innocents),
+        ("disguised listed persons", true),
+        ("strangers that were weighed", weighed),
     )
-
-
-INK = ("#0b4f7d", "#8f1d14", "#6b7680")
-_WIDTH, _HEIGHT = 360, 180
-_LEAST, _MOST = -6.0, 12.0
-_Shown = tuple[str, Sequence[float], str]
-
-
-def svg(*panels: str) -> str:
-    """Panels side by side."""
-    drawn = "".join(
-        f'<g transform="translate({60 + 440 * place} 40)">{panel}</g>\n' for place, panel in enumerate(panels)
+    lying = Chart(
+        "Share that reaches so many points",
+        [Curve(name, _reaching(points)) for name, points in kinds],
+        across=(-6.0, 12.0),
+        up=(1e-5, 1.0),
+        across_ticks=range(-6, 13, 3),
+        up_ticks=(1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0),
+        up_log=True,
+        across_name="points",
+        marks=[(limits.possible, "possible"), (limits.strong, "strong")],
+        levels=[(promised / 1e5, f"{promised} of 100,000") for promised in PROMISED],
     )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {440 * len(panels)} 300" font-family="sans-serif" '
-        'font-size="11" fill="#1c2227">\n<title>Points of innocents and of disguised persons, and referrals against '
-        f'recall</title>\n<rect width="100%" height="100%" fill="#fff"/>\n{drawn}</svg>\n'
+    old = [_best(each.rival) for each in found.innocents], [_own(pair) for pair in found.disguised]
+    frontier = Chart(
+        "Innocents referred of 100,000, by disguised persons found",
+        [Curve("booth", _frontier(innocents, true)), Curve(RIVAL, _frontier(*old))],
+        across=(0.9, 1.0),
+        up=(10.0, 1000.0),
+        across_ticks=(0.9, 0.92, 0.94, 0.96, 0.98, 1.0),
+        up_ticks=(10, 30, 100, 300, 1000),
+        up_log=True,
+        across_name="part of disguised persons found",
+        levels=[(PROMISED[0], f"at most {PROMISED[0]} are promised")],
     )
+    return charts("Points of innocents and of disguised persons, and referrals against recall", (lying, frontier))
 
 
-def _distributions(shown: Sequence[_Shown], marks: Sequence[tuple[str, float]]) -> str:
-    """The share of each that reaches so many points, on a logarithmic scale down to 1 in 100,000."""
-    lines = [_title("Share that reaches so many points")]
-    for power in range(6):
-        at = _HEIGHT * power / 5
-        lines.append(_line(0, at, _WIDTH, at, "#c9ced3") + _text(-6, at + 4, f"1e-{power}" if power else "1", "end"))
-    for points in range(int(_LEAST), int(_MOST) + 1, 3):
-        lines.append(_text(_across(points), _HEIGHT + 16, f"{points}", "middle"))
-    for place, (name, points) in enumerate(marks):
-        at = _across(points)
-        beside = _text(at + 4, 14, name, "start") if place else _text(at - 4, 14, name, "end")
-        lines.append(_line(at, 0, at, _HEIGHT, "#1c2227", ' stroke-dasharray="3 3"') + beside)
-    for place, (name, values, colour) in enumerate(shown):
-        grid = [_LEAST + (_MOST - _LEAST) * step / 120 for step in range(121)]
-        of = len(values)
-        shares = [(points, sum(value >= points for value in values) / of) for points in grid]
-        lines.append(_curve([(_across(x), _down(y)) for x, y in shares if y > 0], colour))
-        lines.append(_key(place, name, colour))
-    return "\n".join(lines)
+PROMISED = (80, 10)  # innocents of 100,000 who are possible, and strong candidates
+_GRID = [-6.0 + step / 10 for step in range(181)]
 
 
-def _frontiers(shown: Sequence[tuple[str, Sequence[float], Sequence[float], str]]) -> str:
-    """Of 100,000 innocents so many referred, against the part of disguised persons found."""
-    lines = [_title("Innocents referred of 100,000, over disguised persons found")]
-    for part in (0.9, 0.92, 0.94, 0.96, 0.98, 1.0):
-        lines.append(_text(_recall(part), _HEIGHT + 16, f"{part:g}", "middle"))
-    for referred in (10, 30, 80, 200, 500, 1000):
-        at = _referred(referred)
-        lines.append(_line(0, at, _WIDTH, at, "#c9ced3") + _text(-6, at + 4, str(referred), "end"))
-    for place, (name, innocents, true, colour) in enumerate(shown):
-        grid = [_LEAST + (_MOST - _LEAST) * step / 180 for step in range(181)]
-        ways = [(_part(true, points), 1e5 * _part(innocents, points)) for points in grid]
-        lines.append(_curve([(_recall(x), _referred(y)) for x, y in ways if x >= 0.9 and 10 <= y <= 1000], colour))
-        lines.append(_key(place, name, colour))
-    return "\n".join(lines)
+def _reaching(points: Sequence[float]) -> list[tuple[float, float]]:
+    shares = [(least, _part(points, least)) for least in _GRID]
+    return [(least, share) for least, share in shares if share > 0.0]
+
+
+def _frontier(innocents: Sequence[float], true: Sequence[float]) -> list[tuple[float, float]]:
+    ways = [(_part(true, points), 1e5 * _part(innocents, points)) for points in _GRID]
+    return [(found, referred) for found, referred in ways if found >= 0.9 and 10.0 <= referred <= 1000.0]
 
 
 def _part(values: Sequence[float], points: float) -> float:
     return sum(value >= points for value in values) / len(values)
-
-
-def _across(points: float) -> float:
-    return _WIDTH * (points - _LEAST) / (_MOST - _LEAST)
-
-
-def _down(share: float) -> float:
-    return min(-math.log10(share) / 5, 1.0) * _HEIGHT
-
-
-def _recall(part: float) -> float:
-    return _WIDTH * (part - 0.9) / 0.1
-
-
-def _referred(count: float) -> float:
-    return _HEIGHT * (1.0 - math.log10(count / 10) / 2)
-
-
-def _title(text: str) -> str:
-    return f'<text y="-26" font-weight="bold">{text}</text>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
-
-
-def _line(x: float, y: float, to_x: float, to_y: float, colour: str, dash: str = "") -> str:
-    return f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{colour}"{dash}/>'
-
-
-def _curve(points: Sequence[tuple[float, float]], colour: str) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-
-
-def _key(place: int, name: str, colour: str) -> str:
-    y = _HEIGHT + 34 + 15 * place
-    return _line(0, y, 14, y, colour) + _text(18, y + 4, name, "start")
 
 
 if __name__ == "__main__":
