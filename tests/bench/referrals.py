@@ -95,7 +95,10 @@ _OLD_DATES = {
     "day and month exchanged": 2.0,
     "the same month": 2.0,
     "the same year": 1.5,
+    "the same day of another month": 1.5,
     "one year apart": 0.7,
+    "the same day and month, one year apart": 0.7,
+    "the same day and month, one digit of the year differs": -3.0,  # of years, mostly ten apart
     "two years apart": 0.0,
 }
 
