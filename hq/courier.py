@@ -9,15 +9,17 @@ import contextlib
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from failsafe.hq.desk import Desk
 from failsafe.hq.keys import HeadquartersError
-from failsafe.sync import mailbag
+from failsafe.sync import delivery, mailbag
 from failsafe.sync.errors import BytesRefused, Missing, SpoolFault
 from failsafe.sync.records import (
     KEYS_FOLDER,
@@ -101,7 +103,12 @@ def take_mail(folder: Path, desk: Desk, now: dt.datetime) -> Taken:
 
 
 def export(
-    public: Spool, folder: Path, *, welcome: Welcome | None = None, progress: Progress = lambda done, total: None
+    public: Spool,
+    folder: Path,
+    *,
+    welcome: Welcome | None = None,
+    strange: Collection[str] = (),
+    progress: Progress = lambda done, total: None,
 ) -> int:
     """Copy the newest publication into `folder`, its timestamp last, and remove what older ones left there.
 
@@ -111,6 +118,7 @@ def export(
         public: headquarters' public folder.
         folder: on the medium; made if it is not there.
         welcome: of the one booth the copy is for: its answer goes with it, other booths' key files do not.
+        strange: supplements that this booth may not read; nothing of them goes with it.
         progress: told (done, total) files.
 
     Returns:
@@ -123,7 +131,7 @@ def export(
         raise CourierFault("Nothing is published yet.", "Publish first: `failsafe-hq publish`.")
     # Read before the names: what this timestamp vouches for stays in place through the next publication.
     timestamp = public.read(TIMESTAMP, _TIMESTAMP_LIMIT)
-    present = public.names()
+    present = [name for name in public.names() if delivery.supplement_in(name) not in strange]
     names = [name for name in present if name != TIMESTAMP and _is_for(name, welcome)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +141,8 @@ def export(
             progress(done, len(names) + 1)
         if welcome is not None:
             stick.write(WELCOME_FILE, encode(welcome))
+        elif _is_welcome(stick):
+            stick.remove(WELCOME_FILE)  # it would say that all on this medium is that booth's
         stick.write(TIMESTAMP, timestamp)
         _tidy(stick, set(present))
     except (OSError, SpoolFault) as error:
@@ -141,6 +151,16 @@ def export(
         ) from error
     progress(len(names) + 1, len(names) + 1)
     return len(names) + 1
+
+
+def _is_welcome(stick: Spool) -> bool:
+    if not stick.holds(WELCOME_FILE):
+        return False
+    try:
+        msgspec.json.decode(stick.read(WELCOME_FILE, _TIMESTAMP_LIMIT), type=Welcome)
+    except (BytesRefused, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _copy(public: Spool, stick: Spool, name: str) -> None:

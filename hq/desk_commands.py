@@ -101,19 +101,20 @@ def courier() -> None:
 
 @courier.command("export")
 @click.argument("folder", type=FOLDER)
-@click.option("--booth", help="Only this booth's key files, and its welcome file with them.")
+@click.option("--booth", help="Only this booth's feeds and key files, and its welcome file with them.")
 @click.pass_obj
 def courier_export(office: Office, folder: Path, booth: str | None) -> None:
     """Copy the publication to FOLDER; a booth takes it with `failsafe courier import FOLDER`."""
-    welcome = None
+    welcome, strange = None, frozenset[str]()
     if booth is not None:
         with office.register() as register:
             found = register.booth(booth)
+            strange = register.strange_supplements(found.country)
         if found.revoked_at is not None:
             raise click.ClickException("This booth is revoked. Enrol it with new keys first.")
         welcome = found.welcome
     with bar_of("Copying") as bar:
-        files = medium.export(office.repository().public, folder, welcome=welcome, progress=bar)
+        files = medium.export(office.repository().public, folder, welcome=welcome, strange=strange, progress=bar)
     click.echo(f"{files} files are in {folder}. Unmount the medium before pulling it out.")
 
 

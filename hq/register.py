@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ from failsafe.sync.records import (
 from failsafe.sync.shape import Entry
 
 _BATCH: Final = 500
+_COUNTRY: Final = re.compile(r"[A-Z]{2}|UNK")
 
 
 class RegisterFault(HeadquartersError):
@@ -198,6 +200,15 @@ class Register:
             raise BoothRefused("No booth of that id is enrolled.")
         return found[0]
 
+    def check_takes_part(self, name: str) -> None:
+        """Return if the booth called `name` takes part.
+
+        Raises:
+            BoothRefused: there is none, or it is revoked.
+        """
+        if self.booth(name).revoked_at is not None:
+            raise BoothRefused("This booth is revoked already.")
+
     def check_keys(self, enrolment: Enrolment, *, renews: bool = False) -> None:
         """Return if the booth may be enrolled with these keys; with `renews`, in place of those that it has.
 
@@ -266,8 +277,7 @@ class Register:
         Raises:
             BoothRefused: there is no such booth, or it is revoked already.
         """
-        if self.booth(name).revoked_at is not None:
-            raise BoothRefused("This booth is revoked already.")
+        self.check_takes_part(name)
         with self._begin() as connection:
             connection.execute(update(BOOTHS).where(BOOTHS.c.booth == name).values(revoked_at=now))
             connection.execute(update(BOOTH_KEYS).where(BOOTH_KEYS.c.booth == name).values(revoked=True))
@@ -277,8 +287,10 @@ class Register:
         """Let a booth be another country's; the next publication has new content keys, and new keys of countries.
 
         Raises:
-            BoothRefused: there is no such booth, it is revoked, or it is that country's already.
+            BoothRefused: there is no such booth, it is revoked, it is that country's already, or that is no country.
         """
+        if not _COUNTRY.fullmatch(country):
+            raise BoothRefused("That is no country.", "Write two capital letters, or UNK.")
         booth = self.booth(name)
         if booth.revoked_at is not None:
             raise BoothRefused("This booth is revoked.")

@@ -1,5 +1,8 @@
 """The courier carries publications on a stick, where no network reaches; what it carries it cannot read.
 
+A stick for one booth has this booth's feeds on it, one for all has every booth's: of that the courier takes the
+supplements that the core has named in `want.json`, and leaves the others where they are.
+
 A stick has the layout of a publication (sync/records.py). Its files go into the spool one by one, `timestamp.json`
 last: until that one is there, a reader sees the publication that lay in the spool before. The courier verifies no
 signature, the booth's core does; but it refuses what no publication has (links, pipes, odd names, too much), and it
@@ -30,8 +33,10 @@ from failsafe.sync.records import (
     METADATA_FOLDER,
     RECEIPTS_FOLDER,
     TARGETS_FOLDER,
+    WANT_FILE,
     WELCOME_FILE,
     Receipt,
+    Want,
     Welcome,
     receipt_file,
 )
@@ -40,6 +45,7 @@ from failsafe.sync.spool import Spool, check_name
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 _DEPTH: Final = 4
+_WANT_LIMIT: Final = 64 * 1024
 _NOTHING_HERE: Final = "Choose the folder in which `metadata` and `targets` lie, or this booth's welcome file."
 _READ_AGAIN: Final = "Put the medium in again and start the import again; the spool holds what it held before."
 _STRANGE: Final = (
@@ -86,7 +92,8 @@ def import_folder(
         spool: `spool/in`.
         booth: id of this booth; key files and welcome files of others are left where they are.
         progress: called after each piece with the bytes done and the bytes in all.
-        out: `spool/out`; a receipt is taken while its envelope waits there, and no other. None: no receipts.
+        out: `spool/out`; a receipt is taken while its envelope waits there, and no other, and it says which supplements
+            are this booth's. None: no receipts, and supplements only from a stick for this booth alone.
 
     Raises:
         Missing: there is nothing here that a booth takes.
@@ -102,7 +109,7 @@ def import_folder(
     if not source.is_dir():
         raise Missing("There is no such folder.", _NOTHING_HERE)
     stick = Spool(source)
-    load = _survey(source, stick, spool, booth)
+    load = _survey(source, stick, spool, booth, _wanted(out, booth))
     with delivery.alone(spool):
         has_receipts = _add_receipts(load, source, stick, spool, booth, out)
         if not load.files and not has_receipts and _holds_own_mail(source, booth):
@@ -137,13 +144,24 @@ def _welcome(content: bytes) -> Welcome | None:
 # --- what is on the stick ----------------------------------------------------------------------------------------
 
 
-def _survey(source: Path, stick: Spool, spool: Spool, booth: str) -> _Load:
+def _wanted(out: Spool | None, booth: str) -> tuple[str, ...]:
+    """The feeds that the core has named as this booth's."""
+    try:
+        want = None if out is None else msgspec.json.decode(out.read(WANT_FILE, _WANT_LIMIT), type=Want)
+    except (SyncError, msgspec.DecodeError):
+        return ()
+    return want.feeds if want is not None and want.booth == booth else ()
+
+
+def _survey(source: Path, stick: Spool, spool: Spool, booth: str, wanted: tuple[str, ...]) -> _Load:
     """Everything that will be copied; refuses before the first byte is."""
     load = _Load()
+    alone = stick.holds(WELCOME_FILE) and _is_own_welcome(stick.read(WELCOME_FILE, WELCOME_LIMIT), booth)
     try:
         for folder, limit in ((METADATA_FOLDER, METADATA_LIMIT), (TARGETS_FOLDER, spool.max_bytes)):
             for name, length in _plain_files(source / folder, folder, _DEPTH):
-                _take(load, spool, name, name, length, limit)
+                if alone or delivery.supplement_in(name) in (None, *wanted):
+                    _take(load, spool, name, name, length, limit)
         for name, length in _own_keys(source / KEYS_FOLDER, booth):
             _take(load, spool, name, name, length, KEY_LIMIT)
     except OSError as error:
