@@ -1,6 +1,6 @@
 """The authority of the booths' TLS: it signs the links' client certificates and the server's own.
 
-It is changed in two steps, since no booth is visited for it. From `begin` on links are given certificates of the new
+It is changed in two steps, since no booth is visited for it. From `begin` on, links are given certificates of the new
 authority and believe both; the server goes on with a certificate of the old one, which every link believes. `finish`
 changes the server's certificate and ends the old authority; a link that has not come in between needs a courier.
 """
@@ -152,7 +152,7 @@ class Authority:
         """
         if self.is_changing():
             raise KeyFault(
-                "A new authority has begun already.", "End the old one: `failsafe-hq keys finish authority`."
+                "A new authority has begun already.", "End the old one: `failsafe-hq keys forget authority`."
             )
         key = ec.generate_private_key(ec.SECP256R1())
         made = certificates.for_authority(key, now).public_bytes(Encoding.PEM)

@@ -7,11 +7,23 @@ from pathlib import Path
 import click
 import msgspec
 
-from failsafe.hq import changes
+from failsafe.hq import changes, publish
 from failsafe.hq import enrol as enrolment
-from failsafe.hq.office import FILE, FOLDER, REGISTER_FILE, Office, database_option, note, utc_now
+from failsafe.hq.office import (
+    FILE,
+    FOLDER,
+    REGISTER_FILE,
+    Office,
+    database_option,
+    dry_run_option,
+    go_on,
+    note,
+    utc_now,
+    yes_option,
+)
 from failsafe.hq.publish import moment
-from failsafe.hq.register import BoothRefused
+from failsafe.hq.publish_commands import publish_now
+from failsafe.hq.register import BoothRefused, Register
 
 
 @click.group()
@@ -22,15 +34,18 @@ def booths() -> None:
 @booths.command("enrol")
 @click.argument("file", type=FILE)
 @click.option("--out", type=FOLDER, default=".", show_default=True, help="Folder for BOOTH.welcome.json.")
+@click.option("--renew", is_flag=True, help="The booth takes part and comes with new keys; its old ones end.")
 @click.pass_obj
-def booths_enrol(office: Office, file: Path, out: Path) -> None:
+def booths_enrol(office: Office, file: Path, out: Path, renew: bool) -> None:
     """Enrol the booth whose BOOTH.enrol file is FILE, and write its welcome."""
     with file.open("rb") as source:
         content = source.read(enrolment.ENROLMENT_LIMIT + 1)
     repository = office.repository()
     out.mkdir(parents=True, exist_ok=True)
     with office.register() as register:
-        booth, welcome = enrolment.enrol(content, register, repository.keys, repository, now=utc_now())
+        booth, welcome = enrolment.enrol(content, register, repository.keys, repository, now=utc_now(), renews=renew)
+        if renew:
+            publish.remove_key_files(repository, booth.booth)  # sealed to the keys that have ended
     answer = out / f"{booth.booth}.welcome.json"
     answer.write_bytes(enrolment.welcome_bytes(welcome))
     click.echo(f'{booth.booth} of {booth.country} is enrolled.\nroot_sha256 = "{welcome.root_sha256}"')
@@ -43,12 +58,53 @@ def booths_enrol(office: Office, file: Path, out: Path) -> None:
 
 @booths.command("revoke")
 @click.argument("booth")
+@click.option("--no-publish", is_flag=True, help="Leave the new epoch to the next `failsafe-hq publish`.")
+@dry_run_option
+@yes_option
 @click.pass_obj
-def booths_revoke(office: Office, booth: str) -> None:
-    """End BOOTH's part; it keeps what it has read, and reads nothing published afterwards."""
+def booths_revoke(office: Office, booth: str, no_publish: bool, dry_run: bool, yes: bool) -> None:
+    """End BOOTH's part: lost, stolen or given up. It keeps what it has read, and reads nothing published afterwards."""
     with office.register() as register:
+        register.check_takes_part(booth)
+        if not go_on(_revocation(register, booth, publishes=not no_publish), dry_run=dry_run, yes=yes):
+            return
         register.revoke(booth, moment(utc_now()))
-    click.echo(f"{booth} is revoked. It is shut out by the next `failsafe-hq publish`.")
+        removed = publish.remove_key_files(office.repository(), booth)
+        click.echo(f"{booth} is revoked. Key files removed: {removed}.")
+        if no_publish:
+            note("It is shut out of new notices by the next `failsafe-hq publish`.")
+        else:
+            publish_now(office, register)
+
+
+def _revocation(register: Register, booth: str, *, publishes: bool) -> list[str]:
+    others = sum(one.revoked_at is None for one in register.booths()) - 1
+    when = "at once" if publishes else "with the next `failsafe-hq publish`"
+    return [
+        f"Revokes {booth}: its signing, sealing and TLS keys are never accepted again, whatever the id.",
+        f"Here: its key files are removed from public/keys/ at once; a new epoch is published {when}, with key files "
+        f"for the {others} other booths.",
+        "Booths: the others take the new key with their next refresh or stick. This one is refused by the server (403) "
+        "and its notices grow old: within 48 hours it clears nobody.",
+        "Alerts: what it still sends is refused as `revoked` and named in the log; what came before stays. If it is a "
+        "true booth with alerts that wait, let them come first.",
+        "A thief could: read the notices that it holds, for ever, and until now send alerts in its name: look through "
+        "those since the theft. Where its machine has no TPM, think of its ledger as read.",
+        "Do further: to set it up again, make new keys (`failsafe keys init`) and enrol it: its chain of alerts begins "
+        "anew.",
+    ]
+
+
+@booths.command("move")
+@click.argument("booth")
+@click.argument("country")
+@click.pass_obj
+def booths_move(office: Office, booth: str, country: str) -> None:
+    """Let BOOTH be a booth of COUNTRY (two letters): it reads what that country may, and nothing else any more."""
+    with office.register() as register:
+        register.move(booth, country)
+    click.echo(f"{booth} is held for {country}. Supplements change by the next `failsafe-hq publish`, for all booths.")
+    note("Every booth then takes a new snapshot under new content keys. Write the country into the booth's booth.toml.")
 
 
 @booths.command("list")
@@ -58,7 +114,7 @@ def booths_list(office: Office) -> None:
     with office.register() as register:
         for booth in register.booths():
             state = f"revoked {booth.revoked_at}" if booth.revoked_at else "takes part"
-            click.echo(f"{booth.name}\t{booth.enrolment.country}\tenrolled {booth.enrolled_at}\t{state}")
+            click.echo(f"{booth.name}\t{booth.country}\tenrolled {booth.enrolled_at}\t{state}")
 
 
 @booths.command("changes")

@@ -7,7 +7,6 @@ the exit code is 1, or 2 where the command itself was used wrongly.
 from __future__ import annotations
 
 import json
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +14,15 @@ from typing import IO, Final
 
 import click
 
-from failsafe.hq import invented, publish
+from failsafe.hq import invented
 from failsafe.hq.booth_commands import booths
 from failsafe.hq.desk_commands import alerts_command, courier, notify, serve_command
 from failsafe.hq.key_commands import keys
-from failsafe.hq.office import FOLDER, Commands, Office, bar_of, note, passphrase_file_option, read_passphrase, utc_now
-from failsafe.hq.publish import BASE_FEED, moment
+from failsafe.hq.office import FOLDER, Commands, Office, bar_of, note, utc_now
+from failsafe.hq.publish import moment
+from failsafe.hq.publish_commands import publish_command, statement_command, upkeep_command
 from failsafe.sync import shape
 from failsafe.sync.fields import Fault
-from failsafe.sync.records import Statement
 
 DEFAULT_HOME: Final = "/var/lib/failsafe-hq"
 
@@ -45,25 +44,11 @@ def main(ctx: click.Context, home: Path) -> None:
     ctx.obj = Office(home)
 
 
-for _group in (keys, booths, notify, courier, serve_command, alerts_command):
-    main.add_command(_group)
-
-
-@main.command("statement")
-@passphrase_file_option
-@click.option("--new-lineage", is_flag=True, help="Start the feed's count anew, after a restored register.")
-@click.pass_obj
-def statement_command(office: Office, passphrase_file: Path | None, new_lineage: bool) -> None:
-    """Sign with the offline keys that the next serial may be empty or smaller."""
-    repository, now = office.repository(), utc_now()
-    with office.register() as register:
-        if new_lineage:
-            statement = Statement(feed=BASE_FEED, lineage=secrets.token_hex(8))
-        else:
-            statement = publish.next_statement(register, repository, now=now)
-        repository.sign_statement(statement, passphrase=read_passphrase(passphrase_file), now=now)
-    said = "has a new lineage" if new_lineage else f"may shrink at serial {statement.may_shrink_at[-1]}"
-    click.echo(f"Signed: feed {BASE_FEED} {said}. Publish next: `failsafe-hq publish`.")
+for _command in (
+    *(keys, booths, notify, courier),
+    *(publish_command, statement_command, upkeep_command, serve_command, alerts_command),
+):
+    main.add_command(_command)
 
 
 # --- notices -------------------------------------------------------------------------------------------------
@@ -156,27 +141,3 @@ def withdraw(office: Office, id_: str, issued_by: str | None) -> None:
             "Nothing of that id is held. Compare it with the notice; for a listed document give --issued-by COUNTRY."
         )
     click.echo("Withdrawn. Booths drop it after `failsafe-hq publish`.")
-
-
-@main.command("publish")
-@click.option("--new-epoch", is_flag=True, help="Change the content key even if no booth was revoked.")
-@click.pass_obj
-def publish_command(office: Office, new_epoch: bool) -> None:
-    """Sign and seal what changed; without a change, sign that the last publication still holds."""
-    repository, now = office.repository(), utc_now()
-    with office.register() as register:
-        with bar_of("Sealing for the booths") as bar:
-            outcome = publish.publish(register, repository, now=now, new_epoch=new_epoch, progress=bar)
-        stock, booths = register.stock(moment(now)), register.booths()
-    head = outcome.head
-    if head is None:
-        click.echo(f"Nothing had changed: a new timestamp was signed. Key files written: {outcome.sealed}.")
-    else:
-        click.echo(
-            f"Published feed {head.feed} serial {head.serial}, epoch {head.epoch}: {stock.notices} notices and "
-            f"{stock.listed} listed documents. Key files written: {outcome.sealed}."
-        )
-    if stock.restricted:
-        note(f"{stock.restricted} notices restricted to some countries are not in the feed of all booths.")
-    if not any(booth.revoked_at is None for booth in booths):
-        note("No booth is enrolled, so nobody can read this yet: `failsafe-hq booths enrol FILE`.")

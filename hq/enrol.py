@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 import msgspec
+from cryptography import x509
 
 from failsafe.hq.keys import HeadquartersError, KeyStore
 from failsafe.hq.publish import moment
@@ -23,6 +24,8 @@ from failsafe.sync.errors import Unsigned
 from failsafe.sync.records import BOOTH_ID, Enrolment, Welcome, encode
 
 ENROLMENT_LIMIT: Final = 64 * 1024
+# A link that is off for a season still has a certificate to fetch the next one with.
+RENEW_BEFORE: Final = dt.timedelta(days=120)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}|UNK")
 _KEY_LENGTH: Final = 32
 _MLKEM_LENGTH: Final = 1184
@@ -71,11 +74,18 @@ def fingerprint(enrolment: Enrolment) -> str:
 
 
 def enrol(
-    content: bytes, register: Register, keys: KeyStore, repository: Repository, *, now: dt.datetime
+    content: bytes,
+    register: Register,
+    keys: KeyStore,
+    repository: Repository,
+    *,
+    now: dt.datetime,
+    renews: bool = False,
 ) -> tuple[Enrolment, Welcome]:
     """Check an enrolment file, sign the link's certificate and keep the booth.
 
-    The booth gets its content key with the next publication. The same file once more renews the certificate.
+    The booth gets its content key with the next publication. The same file once more renews the certificate; with
+    `renews` a booth that takes part comes with new keys, and its old ones end.
 
     Raises:
         EnrolmentRefused: the file does not enrol a booth.
@@ -83,7 +93,7 @@ def enrol(
         HeadquartersError: keys or publication are not there.
     """
     enrolment = read_enrolment(content)
-    register.check_keys(enrolment)
+    register.check_keys(enrolment, renews=renews)
     root = repository.root_bytes()
     welcome = Welcome(
         booth=enrolment.booth,
@@ -92,8 +102,33 @@ def enrol(
         certificate=keys.authority.issue_certificate(enrolment.certificate_request, enrolment.booth, now=now),
         authority=keys.authority.certificate(),
     )
-    register.enrol(enrolment, welcome, moment(now))
+    register.enrol(enrolment, welcome, moment(now), renews=renews)
     return enrolment, welcome
+
+
+def renew_certificates(register: Register, keys: KeyStore, *, now: dt.datetime) -> list[str]:
+    """Give every link a new certificate whose present one ends soon or is of a former authority; the booths.
+
+    A link fetches it from the server by itself and needs no visit while its old one counts.
+
+    Raises:
+        KeyMissing: the authority's key is not there.
+    """
+    renewed = []
+    authority = keys.authority.certificate()
+    for booth in register.booths():
+        welcome = booth.welcome
+        ends = x509.load_pem_x509_certificate(welcome.certificate.encode()).not_valid_after_utc
+        is_old = ends - now < RENEW_BEFORE or not keys.authority.vouches_for(welcome.certificate)
+        if booth.revoked_at is not None or not (is_old or welcome.authority != authority):
+            continue
+        certificate = welcome.certificate
+        if is_old:
+            request = booth.enrolment.certificate_request
+            certificate = keys.authority.issue_certificate(request, booth.name, now=now)
+        register.keep_welcome(msgspec.structs.replace(welcome, certificate=certificate, authority=authority))
+        renewed.append(booth.name)
+    return renewed
 
 
 def welcome_bytes(welcome: Welcome) -> bytes:

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from failsafe.hq.keys import SERVER_NAMES, init
-from failsafe.hq.office import Office, bar_of, note, passphrase_file_option, read_passphrase, utc_now
+from failsafe.hq import channels, key_words, programme, published
+from failsafe.hq import enrol as enrolment
+from failsafe.hq.key_list import key_lines
+from failsafe.hq.keys import RECEIPT, SEAL, SERVER_NAMES, SNAPSHOT, TIMESTAMP, KeyFault, KeyStore, init
+from failsafe.hq.office import (
+    Office,
+    bar_of,
+    dry_run_option,
+    go_on,
+    media_option,
+    note,
+    passphrase_file_option,
+    read_passphrase,
+    utc_now,
+    yes_option,
+)
 from failsafe.hq.publish import BASE_FEED, moment
+from failsafe.hq.publish_commands import publish_now
+from failsafe.hq.published import Published
+from failsafe.hq.rotation import Ceremonies, Exchange
 from failsafe.sync.records import Statement
+
+_BY_CEREMONY: Final = (SNAPSHOT, TIMESTAMP, RECEIPT, SEAL)
+_BY_ITSELF: Final = ("authority", "server", "content", "notify")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -74,3 +100,227 @@ def keys_server_certificate(office: Office, names: tuple[str, ...]) -> None:
     ends = office.keys().authority.issue_server_certificate(names, now=utc_now())
     click.echo(f"The server's certificate is for {', '.join(names)} and holds until {moment(ends)}.")
     note("Restart `failsafe-hq serve`; make the next one before this one ends.")
+
+
+@keys.command("list")
+@media_option
+@click.pass_obj
+def keys_list(office: Office, media: tuple[Path, ...]) -> None:
+    """All keys, one a line: name, id, where it lies, since when, until when, what it may sign; tabs between."""
+    store = office.keys(media)
+    with office.register() as register:
+        epochs = register.epochs()
+    for line in key_lines(store, published.load(office.repository().public, store), epochs):
+        ends = f"ends {line.ends}" if line.ends[:1].isdigit() else line.ends
+        click.echo("\t".join((line.name, line.key_id, line.lies, f"since {line.since}", ends, line.signs)))
+
+
+# --- exchange ------------------------------------------------------------------------------------------------
+
+
+def _exchange_options(command: F) -> F:
+    """What `rotate` and `revoke` take alike."""
+    for option in (
+        click.argument("role"),
+        click.option(
+            "--share", "shares", type=click.IntRange(1), multiple=True, help="Only this offline share; may be repeated."
+        ),
+        media_option,
+        click.option(
+            "--into",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Medium for the new share where the old one's is not there.",
+        ),
+        passphrase_file_option,
+        dry_run_option,
+        yes_option,
+        click.pass_obj,
+    )[::-1]:
+        command = option(command)
+    return command
+
+
+@keys.command("rotate")
+@_exchange_options
+def keys_rotate(office: Office, role: str, **options: Any) -> None:  # noqa: ANN401 - those of `_exchange_options`
+    """Exchange the key of ROLE for a new one.
+
+    ROLE is root, targets, snapshot, timestamp, bureau-ID, receipt, seal, authority, server, content or notify.
+    """
+    _exchange(office, role, stolen=False, **options)
+
+
+@keys.command("revoke")
+@_exchange_options
+def keys_revoke(office: Office, role: str, **options: Any) -> None:  # noqa: ANN401 - those of `_exchange_options`
+    """Exchange a key of ROLE that is lost or stolen, and say what a thief could have done. ROLE as for `rotate`."""
+    _exchange(office, role, stolen=True, **options)
+
+
+def _exchange(
+    office: Office,
+    role: str,
+    shares: tuple[int, ...],
+    media: tuple[Path, ...],
+    into: Path | None,
+    passphrase_file: Path | None,
+    dry_run: bool,
+    yes: bool,
+    *,
+    stolen: bool,
+) -> None:
+    store = office.keys(media)
+    _check_role(store, role, shares)
+    publication = published.load(office.repository().public, store)
+    what = Exchange(
+        _shares(store, publication, role, shares), () if role in key_words.OFFLINE_ROLES else (role,), stolen, into
+    )
+    if not go_on(_told(store, publication, role, what, stolen=stolen), dry_run=dry_run, yes=yes):
+        return
+    if role in _BY_ITSELF:
+        _DO[role](office, store)
+        return
+    passphrase = read_passphrase(passphrase_file)
+    with office.register() as register:
+        if role == SEAL:
+            register.spend_epochs()  # what seals content keys in the register goes too
+        with bar_of("Signing"):
+            Ceremonies(office.home, store).exchange(what, passphrase=passphrase, now=utc_now())
+    click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
+    if role == SEAL or role.startswith("bureau-"):
+        note("Publish next, so that a new epoch begins: `failsafe-hq publish`.")
+
+
+def _check_role(store: KeyStore, role: str, shares: tuple[int, ...]) -> None:
+    known = [*key_words.OFFLINE_ROLES, *store.online_roles(), RECEIPT, SEAL, *_BY_ITSELF]
+    if role not in known:
+        raise click.UsageError(f"There is no role {role}. Known here: {', '.join(known)}.")
+    if shares and role not in key_words.OFFLINE_ROLES:
+        raise click.UsageError("Only root and targets have shares: leave --share out.")
+
+
+def _shares(store: KeyStore, publication: Published, role: str, shares: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of the offline shares that go: those given, else all that count."""
+    if role not in key_words.OFFLINE_ROLES:
+        return ()
+    counting = publication.root.signed.roles[role].keyids
+    names = sorted(name for name, keyid in store.layout.shares.items() if keyid in counting)
+    if not names:  # made before names were written down: as `init` calls them
+        names = [f"{role}-{number}" for number in range(1, len(counting) + 1)]
+    return tuple(f"{role}-{number}" for number in shares) or tuple(names)
+
+
+def _told(store: KeyStore, publication: Published, role: str, what: Exchange, *, stolen: bool) -> list[str]:
+    """What will happen, with the versions and shares of this headquarters."""
+    going = ", ".join(what.shares) or role
+    root, targets = publication.root.signed, publication.targets.signed
+    lines = [
+        line.replace("N.root.json", f"{root.version + 1}.root.json").replace(
+            "V.targets", f"{targets.version + 1}.targets"
+        )
+        for line in key_words.told(role, going, stolen=stolen)
+    ]
+    if role not in _BY_ITSELF:
+        there = {file.stem: file.parent for folder in store.folders() for file in folder.glob("*.pem")}
+        names = {keyid: name for name, keyid in store.layout.shares.items()}
+        for needed, is_needed in (("root", what.changes_root), ("targets", what.changes_targets)):
+            of = root.roles[needed]
+            at_hand = sorted(names[one] for one in of.keyids if names.get(one) in there)
+            if is_needed:
+                lines.append(f"At hand: {', '.join(at_hand) or 'none'} ({of.threshold} of {len(of.keyids)} must sign).")
+    return lines
+
+
+# --- keys that no ceremony is needed for ---------------------------------------------------------------------
+
+
+def _another_authority(office: Office, store: KeyStore) -> None:
+    now = utc_now()
+    with office.register() as register:
+        store.authority.begin(now)
+        renewed = enrolment.renew_certificates(register, store, now=now)
+    click.echo(f"A new authority has begun; {len(renewed)} links have a new certificate to fetch.")
+    note("End the old one when every link has come: `failsafe-hq keys forget authority`.")
+
+
+def _another_server_certificate(office: Office, store: KeyStore) -> None:
+    found = store.authority.server_certificate().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = [str(name.value) for name in found]
+    ends = store.authority.issue_server_certificate(names, now=utc_now())
+    click.echo(f"The server's certificate is for {', '.join(names)} and holds until {moment(ends)}.")
+
+
+def _another_epoch(office: Office, store: KeyStore) -> None:
+    with office.register() as register:
+        publish_now(office, register, new_epoch=True)
+
+
+def _another_notify_key(office: Office, store: KeyStore) -> None:
+    settings = programme.load(office.home)
+    table = settings.table.webhook or programme.WebhookTable(url="")
+    settings.file(table.key_file).unlink(missing_ok=True)
+    public = Ed25519PublicKey.from_public_bytes(channels.make_key(settings, table))
+    click.echo(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii"), nl=False)
+    note("Give it to the programme; a server that runs signs with it from the next call on.")
+
+
+_DO: Final[dict[str, Callable[[Office, KeyStore], None]]] = {
+    "authority": _another_authority,
+    "server": _another_server_certificate,
+    "content": _another_epoch,
+    "notify": _another_notify_key,
+}
+
+
+# --- afterwards ----------------------------------------------------------------------------------------------
+
+
+@keys.command("renew")
+@media_option
+@passphrase_file_option
+@click.pass_obj
+def keys_renew(office: Office, media: tuple[Path, ...], passphrase_file: Path | None) -> None:
+    """Sign root and targets anew with the keys that there are, before they end."""
+    store = office.keys(media)
+    passphrase = read_passphrase(passphrase_file)
+    with bar_of("Signing"):
+        Ceremonies(office.home, store).exchange(Exchange(), passphrase=passphrase, now=utc_now())
+    publication = published.load(office.repository().public, store)
+    root, targets = publication.root.signed.expires, publication.targets.signed.expires
+    click.echo(f"Root holds until {moment(root)}, targets until {moment(targets)}.")
+
+
+@keys.command("forget")
+@click.argument("key")
+@dry_run_option
+@yes_option
+@click.pass_obj
+def keys_forget(office: Office, key: str, dry_run: bool, yes: bool) -> None:
+    """End what was kept of a key that is exchanged: KEY is its id in `keys list`, or authority."""
+    store = office.keys()
+    if key == "authority":
+        lines = [
+            "The server gets a certificate of the new authority, and the old authority counts no more.",
+            "Booths: a link that has not fetched its new welcome is shut out until a courier brings it.",
+            "Here: restart `failsafe-hq serve` afterwards.",
+        ]
+        if not store.authority.is_changing():
+            raise KeyFault("No new authority has begun.", "Begin one: `failsafe-hq keys rotate authority`.")
+        if go_on(lines, dry_run=dry_run, yes=yes):
+            store.authority.finish(utc_now())
+            click.echo("The old authority has ended. Restart `failsafe-hq serve`.")
+        return
+    role = next((role for role in (SEAL, RECEIPT) if key in store.former(role)), None)
+    if role is None:
+        raise KeyFault("There is no former key of that id.", "`failsafe-hq keys list` shows them.")
+    if go_on([_FORGOTTEN[role]], dry_run=dry_run, yes=yes):
+        store.forget(role, key)
+        click.echo("Forgotten.")
+
+
+_FORGOTTEN: Final = {
+    SEAL: "Alerts that are sealed to this key are refused from now on. Their booths keep them, and seal them anew when "
+    "they have the keys of today; nothing is lost.",
+    RECEIPT: "Receipts of this key count no more when root and targets are signed next (`failsafe-hq keys renew`). "
+    "Booths that have such a receipt only ask again.",
+}

@@ -6,7 +6,7 @@ import datetime as dt
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +57,11 @@ class Office:
 
     home: Path
 
-    def keys(self) -> KeyStore:
-        return KeyStore.open(self.home)
+    def keys(self, media: Sequence[Path] = ()) -> KeyStore:
+        return KeyStore.open(self.home, media)
 
-    def repository(self) -> Repository:
-        return Repository(self.home, self.keys())
+    def repository(self, media: Sequence[Path] = ()) -> Repository:
+        return Repository(self.home, self.keys(media))
 
     def is_half_made(self) -> bool:
         """Whether the keys are whole and nothing else is there: the ceremony was interrupted."""
@@ -122,6 +122,31 @@ def read_passphrase(file: Path | None, *, new: bool = False) -> str:
     if not found:
         raise click.UsageError("The passphrase is empty: give one of several words.")
     return found
+
+
+media_option = click.option(
+    "--offline",
+    "media",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="Folder of offline keys, on a medium; may be repeated. Else `offline` in headquarters' folder.",
+)
+yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen; nothing is changed.")
+
+
+def go_on(lines: Sequence[str], *, dry_run: bool, yes: bool) -> bool:
+    """Say what will happen, and whether it shall: a person at a terminal is asked, nobody else without --yes is."""
+    for line in lines:
+        click.echo(line, err=not dry_run)
+    if dry_run:
+        note("Nothing was changed.")
+        return False
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Nothing was changed: see what would happen with --dry-run, then give --yes.")
+        click.confirm("Do it?", abort=True, err=True)
+    return True
 
 
 database_option = click.option(

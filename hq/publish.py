@@ -407,6 +407,14 @@ def _seal_keys(repository: Repository, family: _Family, feed: str, progress: Pro
     return len(waiting)
 
 
+def remove_key_files(repository: Repository, booth: str) -> int:
+    """Take a booth's key files, of whatever feed and epoch, out of the publication; how many there were."""
+    files = [name for name in repository.public.names(f"{KEYS_FOLDER}/") if name.rpartition("/")[2] == booth]
+    for name in files:
+        repository.public.remove(name)
+    return len(files)
+
+
 def _remove_old_keys(repository: Repository, head: Head) -> None:
     """Remove the key files of epochs before the last one: a booth may still be reading the publication before."""
     for name in repository.public.names(f"{KEYS_FOLDER}/{head.feed}/"):

@@ -66,6 +66,8 @@ ROOT_DAYS: Final = 730
 TARGETS_DAYS: Final = 365
 BUREAU_DAYS: Final = 90
 SNAPSHOT_DAYS: Final = 30
+# Time to bring custodians together.
+RENEW_BEFORE: Final = dt.timedelta(days=90)
 # A backstop only: how old a list may be is the booth's own rule on `signed_at`.
 TIMESTAMP_DAYS: Final = 30
 # Twenty thousand booths have a key file each in every feed's epoch.
@@ -232,6 +234,18 @@ class Repository:
         publication = published.load(self.public, self.keys)
         bureau = publication.bureaus[published.bureau_for(publication.targets.signed, feed)]
         return published.record(self.public, bureau.signed, head_target(feed), Head)
+
+    def ends_soon(self, now: dt.datetime) -> list[str]:
+        """What must be signed anew by hand, in words; a bureau that signs nothing for months is signed by itself."""
+        publication = published.load(self.public, self.keys)
+        found = []
+        for role, signed in (("root", publication.root.signed), (TARGETS, publication.targets.signed)):
+            if signed.expires - now < RENEW_BEFORE:
+                found.append(
+                    f"The {role} metadata ends {signed.expires:%Y-%m-%d}, and then booths believe nothing: bring the "
+                    "offline keys and run `failsafe-hq keys renew`."
+                )
+        return found
 
     def heads(self, base: str) -> dict[str, Head]:
         """The published heads of a base feed and its supplements, by feed."""

@@ -25,14 +25,13 @@ from tuf.api.metadata import Metadata, Root  # type: ignore[attr-defined]  # doc
 
 from failsafe.hq import published
 from failsafe.hq.faults import KeyMissing
-from failsafe.hq.keys import RECEIPT, SEAL, SNAPSHOT, TIMESTAMP, KeyStore
+from failsafe.hq.keys import SNAPSHOT, TIMESTAMP, KeyStore
 from failsafe.hq.offline import ROOT, Medium, Share
 from failsafe.hq.published import TARGETS, Published
 from failsafe.hq.repository import BUREAU_DAYS, ROOT_DAYS, TARGETS_DAYS, Repository
 from failsafe.sync.records import HQ_KEYS_TARGET, METADATA_FOLDER, encode
 
 IN_ROOT: Final = (SNAPSHOT, TIMESTAMP)
-FOR_ALERTS: Final = (RECEIPT, SEAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +190,7 @@ class Ceremonies(Repository):
             targets.revoke_key(present.public_key.keyid, role)
             targets.add_key(coming.public_key, role)
             self._sign(publication.bureaus[role], BUREAU_DAYS, now, [present, coming])
-        if any(role in FOR_ALERTS for role in what.online):
-            self._add_target(targets, HQ_KEYS_TARGET, encode(self.keys.coming_hq_keys(stolen=what.stolen)))
+        self._add_target(targets, HQ_KEYS_TARGET, encode(self.keys.coming_hq_keys(stolen=what.stolen)))
         new = [share.signer for share in made if share.role == TARGETS]
         self._sign(publication.targets, TARGETS_DAYS, now, [*signers, *new])
         return [TARGETS, *bureaus]

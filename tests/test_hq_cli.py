@@ -250,10 +250,9 @@ def test_booths_are_listed_and_revoked(hq, tmp_path):
     hq("import", notice_file(tmp_path, PERSON))
     hq("publish")
     assert re.fullmatch(r"GE-ONE\tGE\tenrolled \S+Z\ttakes part\n", hq("booths", "list").stdout)
-    hq("booths", "revoke", "GE-ONE")
+    assert "epoch 2" in hq("booths", "revoke", "GE-ONE", "--yes").stdout
     assert "revoked" in hq("booths", "list").stdout
-    assert "epoch 2" in hq("publish").stdout
-    assert "already" in hq("booths", "revoke", "GE-ONE", code=1).stderr
+    assert "already" in hq("booths", "revoke", "GE-ONE", "--yes", code=1).stderr
     assert "new keys" in hq("booths", "enrol", file, code=1).stderr
     assert "revoked" in hq("courier", "export", tmp_path / "stick", "--booth", "GE-ONE", code=1).stderr
 
