@@ -68,6 +68,13 @@ def test_what_is_not_ok_now_is_the_last_word_of_each_part(desk, booth):
     assert parts(desk.changes(booth.name, 1).standing) == [("feed", "refused rolled-back"), ("mirror", "EXPIRED")]
 
 
+def test_a_start_begins_with_a_check_which_is_nothing_to_look_at(desk, booth):
+    send(desk, booth, ("mirror", "unknown", "CHECKING"), *STARTING[1:])
+    assert desk.changes(booth.name, 1).standing == ()
+    send(desk, booth, ("mirror", "CHECKING", "EMPTY"))
+    assert parts(desk.changes(booth.name, 1).standing) == [("mirror", "EMPTY")]
+
+
 def test_a_start_tells_all_parts_anew_and_what_it_does_not_repeat_is_over(desk, booth):
     send(desk, booth, *STARTING, ("portal-2", "unknown", "LINK_DOWN"), ("booth", "unknown", "FAULT"))
     assert parts(desk.changes(booth.name, 1).standing) == [("booth", "FAULT"), ("portal-2", "LINK_DOWN")]

@@ -145,6 +145,28 @@ def test_a_candidate_counts_whatever_mirror_and_ledger_are(reason, person, word)
     assert judge(replace(CALM, person=person, **UNUSABLE[reason])).word == word
 
 
+@pytest.mark.parametrize("radiation", UNUSABLE_WORDS)
+def test_notices_that_are_being_checked_are_waited_for(radiation):
+    verdict = judge(replace(CALM, radiation=radiation, mirror="CHECKING", mirror_age_s=60.0))
+    assert verdict.word == UNUSABLE_WORDS[radiation]
+    assert "The notices are being checked; wait." in verdict.notes
+    assert ("WAIT_NOTICES" in verdict.actions) == (radiation != "alarm")
+    assert "TELEPHONE_CCC" not in verdict.actions
+    assert ("REFER_SECONDARY" in verdict.actions) == (radiation in ("alarm", "not monitored"))
+
+
+@pytest.mark.parametrize(("person", "word"), [("strong", "STOP"), ("possible", "CHECK")])
+def test_who_is_found_while_notices_are_checked_is_stopped(person, word):
+    verdict = judge(replace(CALM, person=person, mirror="CHECKING"))
+    assert verdict.word == word and "WAIT_NOTICES" not in verdict.actions
+
+
+def test_of_notices_of_unknown_age_nobody_is_told_to_wait_for_a_check():
+    verdict = judge(replace(CALM, mirror="CHECKING", mirror_age_s=None))
+    assert verdict.word == "CANNOT CLEAR" and "WAIT_NOTICES" not in verdict.actions
+    assert "TELEPHONE_CCC" in verdict.actions
+
+
 def test_rows_are_tried_from_the_top():
     both = replace(CALM, person="possible", listed="sure")
     assert judge(both).word == "STOP"

@@ -99,6 +99,21 @@ def test_states_at_their_limits() -> None:
     assert state(24 * HOUR + 1) == "STALE"
     assert state(48 * HOUR) == "STALE"
     assert state(48 * HOUR + 1) == "EXPIRED"
+
+
+@pytest.mark.parametrize(
+    ("held", "age_s", "word"),
+    [
+        (True, 0.0, "CHECKING"),
+        (True, 30 * HOUR, "CHECKING"),
+        (True, 49 * HOUR, "EXPIRED"),
+        (True, None, "UNKNOWN"),
+        (False, 0.0, "EMPTY"),
+    ],
+)
+def test_what_is_not_checked_is_waited_for_only_where_it_would_be_current(held, age_s, word):
+    limits = {"stale_after_s": 24 * HOUR, "expired_after_s": 48 * HOUR}
+    assert mirror_state(held=held, age_s=age_s, checked=False, **limits) == word
     assert state(None) == "UNKNOWN"
     assert state(0.0, held=False) == "EMPTY"
 

@@ -45,10 +45,11 @@ from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
 from failsafe.sync.records import LinkWord, MatchedNotice, MatchReason, Notice, PersonAsRead, PersonName, Tier
 
-# What design.md allows; the page must have words for each.
+# What design.md allows, and what is waited for after a start; the page must have words for each.
 ACTION_CODES = {
     "PROCEED",
     "WAIT_PORTAL",
+    "WAIT_NOTICES",
     "REREAD",
     "REFER_SECONDARY",
     "RADIATION_SCREEN",

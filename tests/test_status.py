@@ -59,6 +59,7 @@ CONDITIONS = {
     "stale": changed(mirror="STALE", mirror_age_s=100_000.0),
     "expired": changed(mirror="EXPIRED", mirror_age_s=400_000.0),
     "empty": changed(mirror="EMPTY", mirror_age_s=None, edition=Edition(Index.build(()))),
+    "being checked": changed(mirror="CHECKING"),
     "age unknown": changed(mirror="UNKNOWN", mirror_age_s=None, clock_trusted=False),
     "refused": changed(refusal=Older("The publication is older than what is held.")),
     "alerts wait": changed(

@@ -50,7 +50,7 @@ class HeaderView(msgspec.Struct, frozen=True, kw_only=True):
 
     booth: str
     crossing_point: str
-    mirror: Literal["FRESH", "STALE", "EXPIRED", "EMPTY", "UNKNOWN"]
+    mirror: Literal["FRESH", "STALE", "EXPIRED", "EMPTY", "UNKNOWN", "CHECKING"]
     mirror_age_s: float | None
     notices: int
     listed_documents: int
