@@ -42,6 +42,10 @@ class List:
 
     def __init__(self, notices: Sequence[Notice]) -> None:
         self._notices = {notice.entity_id: notice for notice in notices}
+        self._numbers: dict[str, list[Notice]] = {}
+        for notice in notices:
+            for document in notice.documents:
+                self._numbers.setdefault(matching.fold_number(document.number), []).append(notice)
         self.index = Index.build(self.rows())
 
     def rows(self) -> Iterator[IndexRow]:
@@ -53,8 +57,12 @@ class List:
     def notice(self, entity_id: str) -> Notice | None:
         return self._notices.get(entity_id)
 
+    def of(self, person: Drawn) -> Notice:
+        """The notice of a listed person."""
+        return self._notices[person.entity_id]
+
     def notices_by_document(self, number: str) -> tuple[Notice, ...]:
-        return ()
+        return tuple(self._numbers.get(number, ()))
 
     def listed(self, number: str) -> tuple[()]:
         return ()

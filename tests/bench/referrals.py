@@ -24,7 +24,7 @@ from failsafe.agent.figures import Figure, Rival, figure, table
 from failsafe.agent.grading import thresholds
 from failsafe.agent.index import Index
 from failsafe.agent.names import fold
-from tests.bench import papers
+from tests.bench import kinds, papers
 from tests.bench.curves import Chart, Curve, charts
 from tests.bench.peoples import Drawn
 from tests.grades import World, bounds, traveller
@@ -148,8 +148,9 @@ def measure(
 
 
 def figures(persons: int = PERSONS, innocents: int = INNOCENTS) -> Iterator[Figure]:
-    """Referrals in 100,000 and the parts found, beside the grading before."""
+    """Referrals in 100,000 and the parts found, beside the grading before; kinds of travellers by themselves."""
     yield from figures_of(measure(persons, innocents, min(DISGUISED, innocents)), persons)
+    yield from kinds.figures(persons, min(kinds.EACH, innocents))
 
 
 def figures_of(found: Measured, persons: int) -> Iterator[Figure]:
