@@ -7,9 +7,9 @@ was given for**: those of a name are shared among its words, each word on either
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from typing import Final
 
 from rapidfuzz.distance import OSA, Levenshtein
@@ -40,8 +40,15 @@ OTHER_LANGUAGE: Final = "the other language's form of the name"
 ACROSS_ONE_LETTER: Final = "transliteration, one letter apart"
 ACROSS_VOWELS: Final = "transliteration, vowels not written"
 ACROSS_NEARLY: Final = "transliteration, nearly the same"
+FURTHER: Final = "further words that met"
 NOT_IN_NOTICE: Final = "not in the notice's name"
 NOT_IN_DOCUMENT: Final = "not in the traveller's name"
+
+# An alert of ten candidates with endless names must still fit into its envelope of 64 KiB.
+_MOST_LINES: Final = 8
+_LONGEST: Final = 100  # characters of a side of a line
+
+_PUT_TOGETHER_FROM: Final = 0.6
 
 # What the aligner has told already.
 _TOLD: Final = {
@@ -158,22 +165,28 @@ class Held:
 def word_lines(
     query: Written, held: Held, pairs: Sequence[Pair], weight: Weight, points: float
 ) -> tuple[MatchReason, ...]:
-    """A line for each pair of words that met and one for what either side has left over.
+    """A line for each pair of words that met, the weightiest first, and one for what either side has left over.
 
     Args:
         pairs: as `align` gives them, each token at most once.
         weight: of a token.
         points: of all these lines together.
     """
+    pairs = [*pairs, *_put_together(query, held.name, pairs)]
+    ranked = sorted(pairs, key=lambda pair: -_worth(pair, query, held, weight))
     told = [
         (
             query.shown(pair.query),
             held.shown(pair.candidate),
             meeting(pair, query, held.name, across=_across(pair, query, held)),
         )
-        for pair in pairs
+        for pair in ranked[:_MOST_LINES]
     ]
-    met = [_worth(pair, query, held, weight) for pair in pairs]
+    met = [_worth(pair, query, held, weight) for pair in ranked]
+    if further := ranked[_MOST_LINES:]:
+        asked, found = (list(chain.from_iterable(places)) for places in zip(*map(_places, further), strict=True))
+        told.append((query.shown(asked), held.shown(found), FURTHER))
+        met[_MOST_LINES:] = [sum(met[_MOST_LINES:])]
     over = (_left(query, [pair.query for pair in pairs]), _left(held.name, [pair.candidate for pair in pairs]))
     told += [(query.shown(over[0]), "", NOT_IN_NOTICE)] if over[0] else []
     told += [("", held.shown(over[1]), NOT_IN_DOCUMENT)] if over[1] else []
@@ -198,6 +211,38 @@ def shared(points: float, met: Sequence[float], left: Sequence[float]) -> list[f
         most = max(range(len(rounded)), key=lambda place: abs(rounded[place]))
         rounded[most] += round(points, 2) - sum(rounded)
     return rounded
+
+
+def _places(pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return pair.query, pair.candidate
+
+
+def _put_together(query: Written, candidate: Written, pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """What is left over on both sides and is one word on one of them: the aligner puts two words together, not three.
+
+    It changes no score: the trees weigh such names by other measures too, and an officer must not read that half of a
+    name is not there.
+    """
+    left = _left(query, [pair.query for pair in pairs]), _left(candidate, [pair.candidate for pair in pairs])
+    if min(map(len, left)) == 0 or max(map(len, left)) > _MOST_LINES:
+        return
+    free = set(left[0]), set(left[1])
+    for asked, held in product(_neighbours(left[0]), _neighbours(left[1])):
+        one_word = min(len(asked), len(held)) == 1 < max(len(asked), len(held))
+        if one_word and free[0].issuperset(asked) and free[1].issuperset(held):
+            first = squash("".join(query.tokens[place] for place in asked))
+            second = squash("".join(candidate.tokens[place] for place in held))
+            close = 1.0 - OSA.distance(first, second) / max(len(first), len(second))
+            if close >= _PUT_TOGETHER_FROM:
+                free[0].difference_update(asked)
+                free[1].difference_update(held)
+                yield Pair(asked, held, close, "written as one")
+
+
+def _neighbours(places: Sequence[int]) -> list[tuple[int, ...]]:
+    """Runs of neighbouring places, the longest first."""
+    runs = [tuple(places[i:j]) for i in range(len(places)) for j in range(i + 1, min(len(places), i + 4) + 1)]
+    return sorted((run for run in runs if run[-1] - run[0] == len(run) - 1), key=len, reverse=True)
 
 
 def _worth(pair: Pair, query: Written, held: Held, weight: Weight) -> float:
@@ -331,4 +376,5 @@ def _spelled(name: PersonName) -> str:
 
 def reason_of(field: str, query: str, candidate: str, why: str, points: float) -> MatchReason:
     """A line: both sides as written, why they meet or do not, and the points it adds or takes."""
-    return MatchReason(field=field, query=query, candidate=candidate, why=why, points=round(points, 2) + 0.0)
+    asked, held = (text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…" for text in (query, candidate))
+    return MatchReason(field=field, query=asked, candidate=held, why=why, points=round(points, 2) + 0.0)

@@ -257,8 +257,8 @@ def _notice(notice: MatchedNotice) -> Iterator[str]:
     tier = _TIERS.get(notice.tier, f"{notice.tier} notice")
     yield f"{notice.grade.capitalize()} candidate: notice {notice.entity_id} ({tier}), score {notice.score:.2f}"
     for reason in notice.reasons:
-        pair = f"{clean(reason.query)} = {clean(reason.candidate)}"
-        yield f"- {reason.field}: {pair}; {reason.why} ({reason.points:+.2f})"
+        pair = _joined(" = ", clean(reason.query), clean(reason.candidate))  # a word may be on one side only
+        yield f"- {reason.field.replace('_', ' ')}: {pair}; {reason.why} ({reason.points:+.2f})"
 
 
 def _listed(document: MatchedDocument) -> str:

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from failsafe.agent.names import fold, folds
 from failsafe.agent.reasons import WHOLE, WORD, shared
 from failsafe.agent.screening import Shelf, compare_names
 from failsafe.agent.spelling import beside, plain, script, written
+from failsafe.sync import envelope
 from failsafe.sync.records import IdentityDocument, MatchReason, Notice, PersonName
 
 WAYS = {
@@ -47,7 +49,8 @@ WAYS = {
     "shorter": ("ALEKSANDR", "Aleksandrina", reasons.SHORTER),
     "nearly": ("ZORVEKARIO", "Zorbekarno", reasons.NEARLY),
     "initial": ("I", "Ivan", reasons.INITIAL),
-    "joined": ("ABDULRAHMAN", "عبد الرحمن (ABD AL RAHMAN)", reasons.JOINED),
+    "joined": ("MARIALUISA", "María Luisa", reasons.JOINED),
+    "three joined": ("ABD AL RAHMAN", "Abdulrahman", reasons.JOINED),
     "split": ("SHI LI", "示例 (SHILI)", reasons.JOINED),
     "another language": ("JOSEPH", "Yusuf", reasons.OTHER_LANGUAGE),
 }
@@ -65,6 +68,7 @@ def test_every_way_of_meeting_has_its_example() -> None:
         WORD,
         WHOLE,
         reasons.CUT,
+        reasons.FURTHER,
         reasons.NOT_IN_NOTICE,
         reasons.NOT_IN_DOCUMENT,
         reasons.FEW,
@@ -314,6 +318,17 @@ def test_a_paper_of_the_subject_s_is_not_outweighed_and_it_is_said() -> None:
     assert told[reasons.NOT_ALIKE] == 0.0
     assert told[reasons.PAPER] == pytest.approx(-(against + told["the same"]), abs=0.011)
     assert candidate.reasons[-1].why == "the same document"
+
+
+def test_ten_candidates_with_endless_names_fit_into_an_alert() -> None:
+    latin = " ".join(f"Zorvekariopoulos{chr(97 + place % 26)}" for place in range(40))
+    own = " ".join(f"Зорвекариопулос{chr(0x430 + place % 26)}" for place in range(40))
+    names = (PersonName(surname=latin, given="Q"), PersonName(surname=own, original_script=True))
+    endless = [Notice(entity_id=f"2026/{n}", tier="rn", names=names, births=("1975-03-14",)) for n in range(12)]
+    candidates = found(replace(TRAVELLER, surname=latin, given_names="Q"), *endless).candidates
+    assert len(candidates) == 10 and len(msgspec.json.encode(candidates)) < envelope.SIZES[-1] * 0.75
+    assert reasons.FURTHER in {one.why for one in candidates[0].reasons}
+    assert sum(one.points for one in candidates[0].reasons) > 3.5
 
 
 def test_an_older_state_of_a_notice_still_gives_words() -> None:

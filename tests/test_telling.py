@@ -353,3 +353,9 @@ def test_reasons_against_are_shown_as_such():
     said = text(alert(notices=(notice,)))
     assert "Possible candidate: notice 2026-99001 (red notice)" in said
     assert "- sex: M = F; differs (-0.20)" in said
+
+
+def test_a_word_that_only_one_side_has_stands_alone():
+    left = MatchReason(field="whole_name", query="", candidate="خالد (KHALID)", why="left over", points=-1.0)
+    notice = msgspec.structs.replace(alert().notices[0], reasons=(left,))
+    assert "- whole name: خالد (KHALID); left over (-1.00)" in text(alert(notices=(notice,)))
