@@ -189,6 +189,7 @@ def _statement(repository: Repository, feed: str) -> Statement:
 def _family(step: Step, repository: Repository, statement: Statement, new_epoch: bool) -> _Family:
     """All steps of this publication, drafted and recorded."""
     before = repository.heads(step.feed)
+    ended = _end_supplements(step)
     step.begin_supplements(lambda: f"{step.feed}-{secrets.token_hex(6)}")
     used = [one for one in step.supplements() if one.retired is None]
     if used and not repository.may_supplement(step.feed):
@@ -199,13 +200,27 @@ def _family(step: Step, repository: Repository, statement: Statement, new_epoch:
     drafts = [_supplement(step.of(one), repository, before.get(one.feed), new_epoch) for one in used]
     supplements = [draft for draft in drafts if draft is not None]
     family = _Family(_base(step, repository, statement, before, supplements, new_epoch), step.booths(), supplements)
-    family.retired = len(drafts) - len(supplements)
+    family.retired = ended + len(drafts) - len(supplements)
     for draft in family.drafts():
         if draft.head is not None:
             draft.step.record(draft.head)
     if family.base.head is None and (family.heads() or family.retired):
         step.settle()
     return family
+
+
+def _end_supplements(step: Step) -> int:
+    """Retire the supplements that a booth has read which may not any more; how many that were.
+
+    What is in them begins anew under other ids, so that its link, which still asks for the old ones, gets nothing.
+    """
+    ended = 0
+    for part in [step.of(one) for one in step.supplements() if one.retired is None]:
+        epoch = part.epoch()
+        if epoch is not None and epoch.spent:
+            part.retire((part.last.removed if part.last else 0) + part.placed())
+            ended += 1
+    return ended
 
 
 def _base(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, or_, select, update
 
 from failsafe.hq import tables
 from failsafe.hq.tables import (
@@ -75,6 +75,11 @@ class Step:
     def of(self, supplement: Supplement) -> Step:
         """The same publication's step of a supplement."""
         return Step(self._connection, supplement.feed, self.lineage, self.now, supplement)
+
+    def placed(self) -> int:
+        """How many rows booths have in this supplement."""
+        query = select(func.count()).select_from(PLACED).where(PLACED.c.feed == self.feed)
+        return self._connection.execute(query).scalar_one()
 
     def retire(self, removed: int) -> None:
         """End a supplement that nothing is left in; `removed` is the number of all that left it."""
