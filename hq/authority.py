@@ -95,12 +95,11 @@ class Authority:
             KeyFault: no name, or one that is neither a host name nor an address.
             KeyMissing: the authority's key is not there.
         """
-        self._write_server(server_names(names), now, days)
+        self._write_server(server_names(names), now, days, _FORMER_KEY if self.is_changing() else _KEY)
         return self.server_certificate().not_valid_after_utc
 
-    def _write_server(self, names: Sequence[x509.GeneralName], now: dt.datetime, days: int) -> None:
+    def _write_server(self, names: Sequence[x509.GeneralName], now: dt.datetime, days: int, signing: str) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        signing = _FORMER_KEY if self.is_changing() else _KEY
         issuer, _ = self._own(signing)
         made = certificates.for_server(key.public_key(), names, issuer, now, days)
         self._folder().write(_SERVER_FILE, self._signed(made, signing) + _pem(key))
@@ -170,9 +169,9 @@ class Authority:
         if not self.is_changing():
             raise KeyFault("No new authority has begun.", "Begin one: `failsafe-hq keys rotate authority`.")
         named = self.server_certificate().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        self._folder().remove(_FORMER_KEY)
-        self._write_server(list(named), now, CERTIFICATE_DAYS)
+        self._write_server(list(named), now, CERTIFICATE_DAYS, _KEY)
         self._folder().write(_FILE, self.present().public_bytes(Encoding.PEM))
+        self._folder().remove(_FORMER_KEY)  # last: whoever is killed before can finish again
 
     # --- files ---------------------------------------------------------------------------------------------------
 

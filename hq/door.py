@@ -4,6 +4,7 @@ TLS has let in only who holds a certificate of the booths' authority. That autho
 request is held against the register as well: the booth must take part still, and with this very key.
 
     GET  /metadata/... /targets/... /keys/...   the publication (hq/static.py)
+    GET  /welcome                               the booth's own records.Welcome, its certificate renewed -> 200 | 304
     POST /alerts                                records.Upload -> 200 records.Answer | 400 | 413 | 503
     POST /heartbeat                             records.Envelope -> 204 | 400 | 413 | 503
 
@@ -35,6 +36,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from failsafe.hq.desk import Desk, signer_id
 from failsafe.hq.desk_tables import DeskFault
 from failsafe.hq.static import Publication
+from failsafe.sync import renewal
 from failsafe.sync.errors import BytesRefused
 from failsafe.sync.records import Envelope, Upload, encode
 
@@ -92,6 +94,7 @@ class Door:
         routes = [
             Route("/alerts", self._answering(self._alerts), methods=["POST"]),
             Route("/heartbeat", self._answering(self._heartbeat), methods=["POST"]),
+            Route(f"/{renewal.PATH}", self._answering(self._welcome), methods=["GET"]),
             Route("/{path:path}", self._answering(self._publication.answer), methods=["GET"]),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
@@ -128,6 +131,17 @@ class Door:
         if key != _certified_key(booth.welcome.certificate):
             log.warning("a certificate of another key than the enrolled one", booth=booth.name, signer=signer_id(booth))
             raise Refused(403, "other-key", _NO_PART)
+
+    async def _welcome(self, request: Request) -> Response:
+        """The booth's own welcome, with its newest certificate; 304 where it has that."""
+        name, _ = _identity(request.state.certificate)
+        booth = await run_in_threadpool(self._desk.booth, name)
+        if booth is None:
+            raise Refused(403, "unknown-booth", _NO_PART)
+        headers = {"ETag": renewal.etag(booth.welcome), "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(encode(booth.welcome), media_type="application/json", headers=headers)
 
     async def _alerts(self, request: Request) -> Response:
         async with self._uploads:

@@ -99,7 +99,7 @@ def keys_server_certificate(office: Office, names: tuple[str, ...]) -> None:
     """Make a new key and certificate for the server that `serve` runs, for the names that booths call it by."""
     ends = office.keys().authority.issue_server_certificate(names, now=utc_now())
     click.echo(f"The server's certificate is for {', '.join(names)} and holds until {moment(ends)}.")
-    note("Restart `failsafe-hq serve`; make the next one before this one ends.")
+    note("A server that runs shows it from the next connection on; make the next one before this one ends.")
 
 
 @keys.command("list")
@@ -302,7 +302,7 @@ def keys_forget(office: Office, key: str, dry_run: bool, yes: bool) -> None:
         lines = [
             "The server gets a certificate of the new authority, and the old authority counts no more.",
             "Booths: a link that has not fetched its new welcome is shut out until a courier brings it.",
-            "Here: restart `failsafe-hq serve` afterwards.",
+            "Here: a server that runs still lets in links of the old authority until it is restarted: restart it.",
         ]
         if not store.authority.is_changing():
             raise KeyFault("No new authority has begun.", "Begin one: `failsafe-hq keys rotate authority`.")

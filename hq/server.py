@@ -23,7 +23,7 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
-from failsafe.hq import notify, programme, published
+from failsafe.hq import notify, programme, published, upkeep
 from failsafe.hq.ccc.app import CccServer, make_app
 from failsafe.hq.desk import Desk
 from failsafe.hq.desk_tables import DESK_FILE, DeskFault, open_database, open_file, open_register
@@ -42,6 +42,7 @@ _TRY_AGAIN_S: Final = 30.0
 _LOOK_EVERY_S: Final = 1.0
 _STOP_S: Final = 3
 _GLANCE_S: Final = 0.01
+_RENEW_SERVER: Final = "Make a new one: `failsafe-hq keys rotate server`."
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
 
 log = structlog.get_logger(__name__)
@@ -176,6 +177,9 @@ class Server:
         service, condition = Service(), _Condition()
         beside = [asyncio.create_task(self._sign_timestamps(condition)), asyncio.create_task(self._look(condition))]
         beside.append(asyncio.create_task(_tell(servers, booths, ccc, ready)))
+        beside.append(asyncio.create_task(self._follow_certificates(context, condition)))
+        tell = lambda trouble: condition.is_so("upkeep", trouble)  # noqa: E731 - it has no other name
+        beside.append(asyncio.create_task(upkeep.keep_up(self.repository.home, tell)))
         beside.append(asyncio.create_task(_keep(service, condition, servers)))
         try:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -202,6 +206,24 @@ class Server:
                 condition.troubles["timestamp"] = "The timestamp is not signed: booths will call their notices old."
             await asyncio.sleep(wait_s)
 
+    async def _follow_certificates(self, context: ssl.SSLContext, condition: _Condition) -> None:
+        """Show the newest certificate, and believe links of a new authority, from the next connection on."""
+        authority = self.repository.keys.authority
+        before = _stamps(authority.file(), authority.server_file())
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            now = _stamps(authority.file(), authority.server_file())
+            if now == before:
+                continue
+            try:
+                load_certificates(context, self.repository.keys)
+                condition.troubles.pop("certificates", None)
+                log.info("the certificates were loaded anew")
+            except HeadquartersError as error:
+                log.error("the certificates cannot be loaded", fault=str(error))
+                condition.troubles["certificates"] = "The certificates cannot be loaded."
+            before = now
+
     async def _look(self, condition: _Condition) -> None:
         """Notice what other processes put into the desk's database."""
         while True:
@@ -221,6 +243,13 @@ class _Condition:
 
     looks: int = 0
     troubles: dict[str, str] = field(default_factory=dict)
+
+    def is_so(self, part: str, trouble: str | None) -> None:
+        """Keep what is wrong with a part, or that nothing is."""
+        if trouble is None:
+            self.troubles.pop(part, None)
+        else:
+            self.troubles[part] = trouble
 
     def sentence(self) -> str:
         return " ".join(self.troubles.values()) or "Serving booths and the command centre."
@@ -330,17 +359,29 @@ def tls_context(keys: KeyStore, now: dt.datetime) -> ssl.SSLContext:
         KeyFault: it cannot be used.
     """
     ends = keys.authority.server_certificate().not_valid_after_utc
-    renew = "Make a new one: `failsafe-hq keys server-certificate --name NAME`, then restart."
     if ends <= now:
-        raise ServerFault("The server's certificate has ended; no booth would believe it.", renew)
+        raise ServerFault("The server's certificate has ended; no booth would believe it.", _RENEW_SERVER)
     if ends - now < _RENEW_BEFORE:
-        log.warning("the server's certificate ends soon", ends=ends.isoformat(), advice=renew)
+        log.warning("the server's certificate ends soon", ends=ends.isoformat(), advice=_RENEW_SERVER)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
+    load_certificates(context, keys)
+    return context
+
+
+def load_certificates(context: ssl.SSLContext, keys: KeyStore) -> None:
+    """Show the server's certificate and believe its authority, also in a context that is in use.
+
+    Raises:
+        KeyFault: they cannot be used.
+    """
     try:
         context.load_cert_chain(keys.authority.server_file())
         context.load_verify_locations(cafile=keys.authority.file())
     except (ssl.SSLError, OSError) as error:
-        raise KeyFault("The server's certificate cannot be used.", renew) from error
-    return context
+        raise KeyFault("The server's certificate cannot be used.", _RENEW_SERVER) from error
+
+
+def _stamps(*files: Path) -> list[tuple[int, int]]:
+    return [(about.st_ino, about.st_mtime_ns) for about in (file.stat() for file in files if file.exists())]

@@ -17,13 +17,14 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
+from failsafe.sync import renewal
 from failsafe.sync.calendar import GUARD_EVERY_S, Calendar
 from failsafe.sync.dispatch import Dispatch, Standing
-from failsafe.sync.errors import Malformed, SpoolFault, SyncError
+from failsafe.sync.errors import BytesRefused, LineDown, Malformed, Missing, SpoolFault, SyncError, TlsRefused
 from failsafe.sync.journal import whereabouts
 from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
 from failsafe.sync.outbox import Backoff
-from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome
+from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome, encode
 from failsafe.sync.refresh import Refresher
 from failsafe.sync.service import Service, until_signalled
 from failsafe.sync.spool import Spool
@@ -125,6 +126,7 @@ class Link:
                     self._refresh(wire, welcome),
                     self._watch(wire),
                     self._until_another_welcome(before),
+                    self._renew(wire, welcome),
                 )
             ]
             try:
@@ -146,6 +148,25 @@ class Link:
     async def _until_another_welcome(self, before: tuple[int, ...]) -> None:
         while self._welcome_stamp() == before:
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _renew(self, wire: Wire, welcome: Welcome) -> None:
+        """Ask now and then whether headquarters has a newer certificate for this link, and put it into the spool."""
+        refused = ""
+        while True:
+            try:
+                newer = None if self._settings.certificate else await renewal.ask(wire, welcome)
+                if newer is not None:
+                    tls_context(self._settings, newer)  # only one that fits the link's own key
+                    content = encode(newer)
+                    await asyncio.to_thread(Spool(self._settings.spool / "in").write, WELCOME_FILE, content)
+                    _log.info("headquarters has renewed this link's certificate")
+            except (BytesRefused, TlsRefused) as error:
+                if not isinstance(error, Missing) and error.reason != refused:  # an older headquarters gives none
+                    _log.warning("a new welcome is refused", reason=error.reason, detail=error.detail)
+                    refused = error.reason
+            except LineDown:
+                pass  # the refresh says so
+            await asyncio.sleep(self._settings.refresh_every_s)
 
     async def _watch(self, wire: Wire) -> None:
         """Plan the refreshes, guard that plan against steps of the clock, and see when the core wants more."""

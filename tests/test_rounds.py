@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -22,15 +22,30 @@ import pytest
 
 from failsafe.agent import keys as booth_keys
 from failsafe.hq import server
+from failsafe.hq.enrol import renew_certificates
+from failsafe.hq.register import Register
 from failsafe.sync import rounds
+from failsafe.sync.delivery import WELCOME_LIMIT
 from failsafe.sync.dispatch import BODY_LIMIT, Dispatch, Standing
 from failsafe.sync.envelope import check_receipt
 from failsafe.sync.errors import HqRefuses, LineDown, LineSlow, Malformed, Older, TlsRefused
 from failsafe.sync.link import Wire, read_welcome, tls_context
-from failsafe.sync.records import Answer, FeedState, LinkState, Receipt, Refusal, Upload, Want, encode, receipt_file
+from failsafe.sync.records import (
+    Answer,
+    FeedState,
+    LinkState,
+    Receipt,
+    Refusal,
+    Upload,
+    Want,
+    Welcome,
+    encode,
+    receipt_file,
+)
 from failsafe.sync.rounds import Link
 from tests import publishing
 from tests.far_end import FarEnd, serving
+from tests.sending import REGISTER_FILE, Booth
 
 PATIENCE_S = 30.0
 
@@ -402,6 +417,70 @@ def linking(far: FarEnd, url: str, test: Callable[[Link], Awaitable[None]], **ch
 
 def told(far: FarEnd) -> LinkState:
     return msgspec.json.decode(far.spool_in.read("link.json", 4096), type=LinkState)
+
+
+def welcome_of(far: FarEnd) -> Welcome:
+    return msgspec.json.decode(far.spool_in.read("welcome.json", WELCOME_LIMIT), type=Welcome)
+
+
+def renewed(far: FarEnd) -> Welcome:
+    """Headquarters has another authority, and a certificate of it for the booth."""
+    far.hq.keys.authority.begin(publishing.now())
+    with closing(Register.in_file(far.hq.home / REGISTER_FILE)) as register:
+        assert renew_certificates(register, far.hq.keys, now=publishing.now()) == [far.booth.name]
+        return register.booth(far.booth.name).welcome
+
+
+def test_a_renewed_certificate_is_fetched_and_used(far: FarEnd):
+    """By a link that runs, over the line that its old certificate opens; then the old authority is over."""
+    with far.served() as url:
+        port = int(url.rpartition(":")[2])
+
+        async def test(link: Link) -> None:
+            await until(lambda: "/welcome" in far.paths())
+            newer = renewed(far)
+            await until(lambda: welcome_of(far) == newer)
+            assert newer.certificate != far.booth.welcome.certificate
+
+        linking(far, url, test, refresh_every_s=0.2)
+    far.hq.keys.authority.finish(publishing.now())
+    far.fill(2)
+
+    async def afterwards(link: Link) -> None:
+        with serving(far, server.tls_context(far.hq.keys, publishing.now()), port):
+            await until(lambda: receipts(far) == ids(far))
+
+    linking(far, url, afterwards, refresh_every_s=0.2)
+
+
+@pytest.mark.parametrize("wrong", ["another booth's", "another root", "another key", "noise"])
+def test_a_welcome_that_does_not_fit_is_left(far: FarEnd, wrong: str):
+    held = far.booth.welcome
+    other = Booth(far.hq, far.folder / "others", "ZZ-OTHER")
+    given = {
+        "another booth's": encode(other.welcome),
+        "another root": encode(msgspec.structs.replace(held, root=b"{}", root_sha256="0" * 64)),
+        "another key": encode(msgspec.structs.replace(held, certificate=other.welcome.certificate)),
+        "noise": b"\x00" * 500,
+    }[wrong]
+    door = far.door
+
+    async def liar(scope, receive, send):
+        if scope["path"] != "/welcome":
+            await door(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": given})
+
+    far.instead = liar
+    far.fill(1)
+
+    async def test(link: Link) -> None:
+        await until(lambda: far.paths().count("/welcome") > 2 and receipts(far) == ids(far))
+
+    with far.served() as url:
+        linking(far, url, test, refresh_every_s=0.2)
+    assert welcome_of(far) == held
 
 
 def test_the_line_returns(far: FarEnd):

@@ -26,15 +26,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from failsafe.hq import server
+from failsafe.hq import publish, server
 from failsafe.hq.cli import main
+from failsafe.hq.enrol import renew_certificates
 from failsafe.hq.keys import KeyFault, KeyMissing
 from failsafe.hq.published import RepositoryFault
+from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
 from failsafe.hq.server import Server, ServerFault, tls_context
 from failsafe.sync import envelope
 from failsafe.sync.mailbag import BOOTHS_FOLDER
-from failsafe.sync.records import Answer, Upload, alert_file, encode
+from failsafe.sync.records import Answer, ListedDocument, Upload, Welcome, alert_file, encode
 from tests import publishing
 from tests.publishing import Desk as Headquarters
 from tests.sending import REGISTER_FILE, Booth
@@ -560,6 +562,62 @@ def test_the_timestamp_goes_on_being_signed_and_outlives_a_lost_key(tmp_path):
         (tmp_path / "safe.pem").rename(key)
         before = _timestamp_version(hq)
         _wait_for(lambda: _timestamp_version(hq) > before + 1)
+    finally:
+        assert running.end() == 0
+
+
+def test_an_epoch_that_is_over_is_changed_by_the_server(tmp_path):
+    """By a process of its own; and what cannot be done is said, while booths are served."""
+    hq = Headquarters(tmp_path / "hq")
+    booth = Booth(hq, tmp_path / "booths")
+    with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
+        listed = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="lost")
+        register.take(listed=[listed])
+        publish.publish(register, hq.repository, now=publishing.now() - dt.timedelta(days=8))
+    script = tmp_path / "hasty.py"
+    script.write_text(
+        "from failsafe.hq import upkeep\n"
+        "upkeep.FIRST_AFTER_S, upkeep.EVERY_S = 0.0, 0.05\n"
+        "from failsafe.hq.cli import main\n"
+        "main()\n"
+    )
+    running = Serving(hq.home, script=script)
+    try:
+        _wait_for((hq.public / "keys" / "base" / "2" / booth.name).is_file)
+        (hq.home / "hq.toml").write_text("[publish]\nepoch_days = 0\n")
+        _wait_for(lambda: "what was due could not be done" in running.errors.read_text())
+        with booth.line(running.url) as client:
+            assert client.get("/metadata/timestamp.json").status_code == 200
+    finally:
+        assert running.end() == 0
+
+
+def test_a_link_follows_another_authority_without_a_visit(tmp_path):
+    """The server goes on running; links of the old authority, of both, and of the new one alone are let in."""
+    hq = Headquarters(tmp_path / "hq")
+    booth = Booth(hq, tmp_path / "booths")
+    running = Serving(hq.home)
+    try:
+        with booth.line(running.url) as client:
+            answer = client.get("/welcome")
+            assert answer.content == encode(booth.welcome)
+            held = client.get("/welcome", headers={"If-None-Match": answer.headers["etag"]})
+            assert (held.status_code, held.content) == (304, b"")
+        hq.keys.authority.begin(publishing.now())
+        with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
+            assert renew_certificates(register, hq.keys, now=publishing.now()) == [booth.name]
+        with booth.line(running.url) as client:  # by the old certificate still
+            newer = msgspec.json.decode(client.get("/welcome").content, type=Welcome)
+        assert newer != booth.welcome and newer.root == booth.welcome.root
+        booth.welcome = newer
+        _wait_for(lambda: "the certificates were loaded anew" in running.errors.read_text())
+        with booth.line(running.url) as client:
+            assert client.get("/metadata/timestamp.json").status_code == 200
+        hq.keys.authority.finish(publishing.now())
+        said = "the certificates were loaded anew"
+        _wait_for(lambda: running.errors.read_text().count(said) > 1)
+        with booth.line(running.url) as client:
+            assert client.get("/metadata/timestamp.json").status_code == 200
     finally:
         assert running.end() == 0
 
