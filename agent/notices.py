@@ -236,6 +236,7 @@ class Notices:
             self._holding.grown = False
             _log.warning("index not merged", reason=error.reason, advice=error.advice)
         else:
+            _log.info("index merged", notices=edition.notices)
             self._deliver(News(edition=edition))
 
     def _nothing(self) -> Edition:

@@ -145,6 +145,11 @@ class Station(House):
             raise DemoFailed(f"The core refused the notices ({mirror['refused']}). {mirror['advice']}")
         return {name: feed["serial"] for name, feed in mirror["feeds"].items()}
 
+    def cpu_s(self) -> float:
+        """Seconds of processor time that the core has taken."""
+        assert self.core is not None
+        return _cpu_s(Path(f"/proc/{self.core.pid}/stat").read_text(encoding="ascii"))
+
     def memory_mb(self) -> tuple[float, float]:
         """The core's peak of resident memory, and its own (anonymous) memory now, in MB."""
         assert self.core is not None
@@ -155,6 +160,12 @@ def memory_mb(status: str) -> tuple[float, float]:
     """VmHWM and RssAnon of a `/proc/PID/status`, in MB (the kernel's kB are 1,024 bytes)."""
     kib = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.endswith(" kB")}
     return kib["VmHWM"] * 1024 / 1e6, kib["RssAnon"] * 1024 / 1e6
+
+
+def _cpu_s(stat: str) -> float:
+    """Seconds of processor time, in user and system mode, of a `/proc/PID/stat`; ticks are hundredths."""
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0
 
 
 class Ear:
