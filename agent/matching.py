@@ -68,10 +68,12 @@ _MOST_ODDS: Final = 6.5
 # What nationality may add, and what sex may take, to what a quick look has seen.
 _MOST_ELSE: Final = 0.7
 _LEAST_SEX: Final = 0.2
-# -ln of the chance that two random persons share the tokens that met: about 13 for two ordinary tokens.
+# Rarity is -ln of the chance that a name of the list bears the tokens that met: 13 for two ordinary tokens. A long list
+# knows rarer ones, so that there it is what so many tokens weigh that nobody else bears.
 _ORDINARY_RARITY: Final = 13.0
-_RARITY_STEP: Final = 4.0
-_MOST_RARITY: Final = 1.5
+_ORDINARY_TOKENS: Final = 1.44
+_RARITY_STEP: Final = 2.5
+_LEAST_RARITY, _MOST_RARITY = -1.5, 2.5
 _BY_NAME_POINTS: Final = -0.5
 _LEAST_BIRTH_OF_SAME_NAME: Final = -2.5
 _NO_POINTS: Final = 3.5  # a candidate of so many points is as likely as not
@@ -307,6 +309,11 @@ def names_to_weigh(
     return found
 
 
+def _of_rarity(rarity: float, names: int) -> float:
+    ordinary = max(_ORDINARY_RARITY, _ORDINARY_TOKENS * math.log(names + 1.0))
+    return max(_LEAST_RARITY, min((rarity - ordinary) / _RARITY_STEP, _MOST_RARITY))
+
+
 def _of_kind(name: NoticeName) -> float:
     return _BY_NAME_POINTS if name.kind == "low_alias" else 0.0
 
@@ -334,8 +341,7 @@ def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight)
         if score < (_NUCLEAR_NAME_FROM if name.tier == "rn" else _name_from(evidence)):
             continue
         rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
-        extra = max(-_MOST_RARITY, min((rarity - _ORDINARY_RARITY) / _RARITY_STEP, _MOST_RARITY))
-        extra += _of_kind(name)
+        extra = _of_rarity(rarity, len(index)) + _of_kind(name)
         yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
 
 
