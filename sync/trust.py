@@ -154,7 +154,7 @@ class Publication:
         """
         target = self._targets.get(head_target(feed))
         if target is None:
-            raise Missing(f"No role that may sign for feed {feed} names it.", _NOT_PUBLISHED)
+            raise Missing(f"No role that may sign {head_target(feed)} names it.", _NOT_PUBLISHED)
         head = _decoded(self._spool, target, Head)
         if head.feed != feed:
             raise Malformed(f"The head of feed {feed} says it is another feed's.")
