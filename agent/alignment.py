@@ -22,6 +22,8 @@ Weight = Callable[[str], float]
 _CLOSE_FROM: Final = 0.6  # tokens less alike than this are different tokens
 _COGNATE: Final = 0.93
 _TWO_NAMES: Final = 0.8
+_JOINED: Final = 0.95
+_JOINED_FROM: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,17 @@ def align(
         A score from 0 to 1, and the pairs of tokens that met. What both sides have left over counts fully against it,
         what only one side has more (a second given name, a father's) counts a third.
     """
-    pairs = _choose(_possible_pairs(query, candidate, cut=cut), query, candidate, weight)
+    weights = [weight(token) for token in query], [weight(token) for token in candidate]
+    pairs = _choose(_possible_pairs(query, candidate, cut=cut), *weights)
     met = gained = 0.0
     left_query, left_candidate = set(range(len(query))), set(range(len(candidate)))
     for pair in pairs:
-        heavier = max(_weigh(query, pair.query, weight), _weigh(candidate, pair.candidate, weight))
+        heavier = max(_weigh(weights[0], pair.query), _weigh(weights[1], pair.candidate))
         met += heavier
         gained += heavier * pair.close**1.5  # two letters off cost more than twice one letter
         left_query -= set(pair.query)
         left_candidate -= set(pair.candidate)
-    left = sorted((_weigh(query, left_query, weight), _weigh(candidate, left_candidate, weight)))
+    left = sorted((_weigh(weights[0], left_query), _weigh(weights[1], left_candidate)))
     whole = met + 1.5 * left[0] + 0.35 * (left[1] - left[0])
     score = gained / whole if whole else 0.0
     if len(pairs) == 1 and max(len(query), len(candidate)) > 1 and (left_query or left_candidate):
@@ -72,8 +75,8 @@ def align(
     return score, pairs
 
 
-def _weigh(tokens: Sequence[str], places: Iterable[int], weight: Weight) -> float:
-    return sum(weight(tokens[place]) for place in places)
+def _weigh(weights: Sequence[float], places: Iterable[int]) -> float:
+    return sum([weights[place] for place in places])
 
 
 def _possible_pairs(query: Sequence[str], candidate: Sequence[str], *, cut: bool) -> Iterator[Pair]:
@@ -84,28 +87,33 @@ def _possible_pairs(query: Sequence[str], candidate: Sequence[str], *, cut: bool
                 close, why = 0.9, "cut short"
             if close:
                 yield Pair((i,), (j,), close, why)
-    for i, (first, second) in enumerate(pairwise(query)):
-        for j, held in enumerate(candidate):
-            if close := _joined_closeness(first + second, held):
-                yield Pair((i, i + 1), (j,), close, "written as one")
-    for j, (first, second) in enumerate(pairwise(candidate)):
-        for i, asked in enumerate(query):
-            if close := _joined_closeness(first + second, asked):
-                yield Pair((i,), (j, j + 1), close, "written as one")
+    for i, j, close in _written_as_one(query, candidate):
+        yield Pair((i, i + 1), (j,), close, "written as one")
+    for j, i, close in _written_as_one(candidate, query):
+        yield Pair((i,), (j, j + 1), close, "written as one")
 
 
-def _joined_closeness(joined: str, other: str) -> float:
-    if abs(len(joined) - len(other)) > 2 or len(other) < 4:
-        return 0.0
-    close = 0.95 * _closeness(joined, other)[0]
-    return close if close > 0.8 else 0.0
+def _written_as_one(parts: Sequence[str], wholes: Sequence[str]) -> Iterator[tuple[int, int, float]]:
+    """Where two neighbours of one name stand as one token in the other: the first's place, the token's, how alike."""
+    for i, (first, second) in enumerate(pairwise(parts)):
+        length = len(first) + len(second)
+        for j, whole in enumerate(wholes):
+            if len(whole) >= 4 and -2 <= length - len(whole) <= 2:
+                close = _JOINED * _closeness(first + second, whole)[0]
+                if close > _JOINED_FROM:
+                    yield i, j, close
 
 
-def _choose(pairs: Iterable[Pair], query: Sequence[str], candidate: Sequence[str], weight: Weight) -> list[Pair]:
-    """Closest and heaviest first, each token once. On names of a few tokens this is the best sum but for odd cases."""
+def _choose(pairs: Iterable[Pair], query: Sequence[float], candidate: Sequence[float]) -> list[Pair]:
+    """Closest and heaviest first, each token once. On names of a few tokens this is the best sum but for odd cases.
+
+    Args:
+        pairs: to choose from.
+        query, candidate: the weights of the tokens.
+    """
 
     def worth(pair: Pair) -> float:
-        return pair.close * min(_weigh(query, pair.query, weight), _weigh(candidate, pair.candidate, weight))
+        return pair.close * min(_weigh(query, pair.query), _weigh(candidate, pair.candidate))
 
     chosen = []
     used_query: set[int] = set()
@@ -129,13 +137,13 @@ def _closeness(first: str, second: str) -> tuple[float, str]:
     if sounds[0] == sounds[1]:
         return 0.97, "the same sound written otherwise"
     close = 1.0 - OSA.distance(*sounds) / max(map(len, sounds))
-    ways = [(close, "nearly the same"), (_by_consonants(first, second), "the same consonants")]
-    best, why = max(ways)
     one_name = cognates.compare(first, second)
+    if one_name is False:  # two names that everybody knows, and that are two: their consonants say nothing
+        close *= _TWO_NAMES
+        return (close, "nearly the same") if close >= _CLOSE_FROM else (0.0, "")
+    best, why = max((close, "nearly the same"), (_by_consonants(first, second), "the same consonants"))
     if one_name and best < _COGNATE:
         return _COGNATE, "the same name in another language"
-    if one_name is False:  # two names that everybody knows, and that are two
-        best *= _TWO_NAMES
     return (best, why) if best >= _CLOSE_FROM else (0.0, "")
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from failsafe.agent import cognates
 from failsafe.agent.alignment import Pair, align, plain_weight
-from failsafe.agent.measures import MEASURES, Tokens, hear, measures
+from failsafe.agent.compounds import SLIGHT
+from failsafe.agent.measures import MEASURES, Tokens, hear, measures, resemblance
 from failsafe.agent.names import folds
 from failsafe.agent.reasons import Held, word_lines
 from failsafe.agent.spelling import written
@@ -29,10 +30,7 @@ from failsafe.sync.records import MatchReason
 MATCH_FROM: Final = 0.5  # at most one in a thousand random pairs of one script reaches it
 _NO_MATCH: Final = 0.49
 _BY_TABLE: Final = 0.97  # of a name that meets only as a table prints it: unpointed Hebrew makes many alike
-# Which way of folding two names is the right one is told by these measures together.
-_TELLING: Final = ("aligned", "gained", "run of letters", "run of sounds")
 _PLACES: Final = {name: place for place, (name, _) in enumerate(MEASURES)}
-_TELLING_PLACES: Final = tuple(_PLACES[name] for name in _TELLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +84,12 @@ def _the_same(way: Laid) -> bool:
 
 
 def _one_common_word(way: Laid, pairs: Sequence[Pair]) -> bool:
-    """All that met is one name that many bear, and one of the two says more."""
-    if len(pairs) != 1 or len(way.query) == len(way.candidate) == 1:
+    """All that met, beside words that say nothing, is at most one name that many bear, and one of the two says more."""
+    told = [[token for token in tokens if token not in SLIGHT] for tokens in (way.query, way.candidate)]
+    met = [token for pair in pairs for place in pair.query if (token := way.query[place]) not in SLIGHT]
+    if len(told[0]) == len(told[1]) == 1 or len(met) > 1 or sorted(way.query) == sorted(way.candidate):
         return False
-    return all(cognates.groups(way.query[place]) for place in pairs[0].query)
+    return all(cognates.groups(token) for token in met)
 
 
 def odds_to_score(odds: float) -> float:
@@ -105,15 +105,20 @@ def score_to_odds(score: float) -> float:
 
 def lay(query: str, candidate: str) -> Laid | None:
     """The two names as they are most alike; None if one of them folds to nothing."""
-    heard = hear(query, candidate)
-    best: tuple[float, Laid] | None = None
-    for i, asked in enumerate(folds(query)):
-        for j, held in enumerate(folds(candidate)):
-            found = measures(asked, held, heard, by_table=bool(i or j))
-            alike = sum(found[place] for place in _TELLING_PLACES) * (_BY_TABLE if i or j else 1.0)
-            if best is None or alike > best[0]:
-                best = alike, Laid(asked, held, found)
-    return None if best is None else best[1]
+    asked, held = folds(query), folds(candidate)
+    if not asked or not held:
+        return None
+    i, j = _most_alike(asked, held)
+    found = measures(asked[i], held[j], hear(query, candidate), by_table=bool(i or j))
+    return Laid(asked[i], held[j], found)
+
+
+def _most_alike(asked: Sequence[Tokens], held: Sequence[Tokens]) -> tuple[int, int]:
+    """Which of the folded forms of two names resemble each other most; the first of equals."""
+    ways = [(i, j) for i in range(len(asked)) for j in range(len(held))]
+    if len(ways) == 1:
+        return ways[0]
+    return max(ways, key=lambda way: resemblance(asked[way[0]], held[way[1]]) * (_BY_TABLE if any(way) else 1.0))
 
 
 # --- trees -----------------------------------------------------------------------------------------------------

@@ -10,20 +10,19 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from typing import Final
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from failsafe.agent import cognates, ear
-from failsafe.agent.alignment import Pair, align
-from failsafe.agent.names import PARTICLES, skeleton, squash
+from failsafe.agent.alignment import Pair, align, plain_weight
+from failsafe.agent.compounds import SLIGHT, parted
+from failsafe.agent.names import skeleton, squash
 
 Tokens = tuple[str, ...]
 
-# Words before or behind a name that are none.
-_TITLES: Final = "SHAYKH SHEIKH SHEIK HAJI HAJJ HAJJI DR PROF MULLAH MULLA MAULAVI MAWLAWI MAULANA SAYED"
-TITLES: Final = frozenset(_TITLES.split())
 # Name and direction of each measure: 1, more is more alike; -1, less so; 0, says only which kind of names these are.
 MEASURES: Final = (
     ("aligned", 1),
@@ -51,14 +50,24 @@ MEASURES: Final = (
     ("heard by words", 1),
     ("heard as a run", 1),
     ("own letters", 1),
+    ("letters to change", -1),
+    ("most letters to change", -1),
+    ("words exchanged", -1),
+    ("begun alike", 1),
     ("letters", 0),
     ("words of the shorter", 0),
     ("words of the longer", 0),
     ("difference in words", 0),
     ("a by-name", 0),
     ("by table", 0),
-    ("hangul", 0),
+    ("scripts", 0),
 )
+_SLIGHT_WEIGHT: Final = 0.3
+# Letters to change that an initial, another first letter, a sound written otherwise, and a cognate count as.
+_AN_INITIAL: Final = 0.5
+_NO_INITIAL: Final = 2.0
+_BY_SOUND: Final = 0.3
+_A_COGNATE: Final = 0.8
 _PATRONYMIC: Final = frozenset({"BIN", "IBN", "BEN"})
 _VOWELS: Final = re.compile("[AEIOUY]+")
 _DOUBLED: Final = re.compile(r"(.)\1+")
@@ -73,19 +82,19 @@ class Heard:
     Attributes:
         by_words, as_a_run: see `ear.alike`.
         own_letters: likeness of two names in one script other than Latin, letter by letter; 1 where it is not so.
-        hangul: one of the two is in Hangul, the other is not.
+        scripts: of two that are not in the same script, the place of the other than Latin in `_SCRIPTS`, from 1.
     """
 
     by_words: float
     as_a_run: float
     own_letters: float = 1.0
-    hangul: bool = False
+    scripts: int = 0
 
 
 def hear(query: str, candidate: str) -> Heard:
     """The names as they were written."""
     by_words, as_a_run = ear.alike(ear.keys(query), ear.keys(candidate))
-    return Heard(by_words, as_a_run, _own_letters(query, candidate), ear.is_hangul(query) != ear.is_hangul(candidate))
+    return Heard(by_words, as_a_run, _own_letters(query, candidate), _scripts(query, candidate))
 
 
 def hear_tokens(query: Tokens, candidate: Tokens) -> Heard:
@@ -100,6 +109,16 @@ def _own_letters(query: str, candidate: str) -> float:
         return 1.0
     words = [unicodedata.normalize("NFD", text.upper()).split() for text in sorted((query, candidate))]
     return ear.by_words(*words)
+
+
+_SCRIPTS: Final = ("CYRILLIC", "GREEK", "ARABIC", "HEBREW", "HANGUL", "CJK", "KATAKANA")
+
+
+def _scripts(query: str, candidate: str) -> int:
+    two = {_script(query), _script(candidate)}
+    if len(two) < 2:
+        return 0
+    return max((_SCRIPTS.index(script) + 1 for script in two if script in _SCRIPTS), default=8)
 
 
 def _script(text: str) -> str:
@@ -123,8 +142,8 @@ def measures(
     """
     if cut:
         query = _lengthened(query, candidate)
-    first, second = sorted((query, candidate))
-    score, pairs = align(first, second)
+    first, second = sorted((parted(query), parted(candidate)))
+    score, pairs = align(first, second, _light)
     left = _Left.of(first, second, pairs)
     masses = [(max(_mass(first, pair.query), _mass(second, pair.candidate)), pair.close) for pair in pairs]
     met = sum(mass for mass, _ in masses)
@@ -134,7 +153,7 @@ def measures(
     parts = sorted((left.first_mass / whole[0], left.second_mass / whole[1]))
     shares = sorted((gained / whole[0], gained / whole[1]))
     closes = [close for _, close in masses]
-    near = left.near(first, second)
+    near = [worth for worth, _, _ in left.nearest(first, second)]
     return [
         score,
         missing[0] / (min(whole) + 0.1),
@@ -157,14 +176,69 @@ def measures(
         heard.by_words,
         heard.as_a_run,
         heard.own_letters,
+        *_changes(first, second, pairs, left),
         float(min(len("".join(first)), len("".join(second)))),
         float(min(len(first), len(second))),
         float(max(len(first), len(second))),
         float(abs(len(first) - len(second))),
         float("ABU" in first or "ABU" in second),
         float(by_table),
-        float(heard.hangul),
+        float(heard.scripts),
     ]
+
+
+def _light(token: str) -> float:
+    return _SLIGHT_WEIGHT if token in SLIGHT else plain_weight(token)
+
+
+def _changes(first: Tokens, second: Tokens, pairs: Sequence[Pair], left: _Left) -> tuple[float, float, float, float]:
+    """Letters to change in all and in one word, words that changed places, and the part that begins alike."""
+    met = [(_joined(first, pair.query), _joined(second, pair.candidate), pair) for pair in pairs]
+    changes = [_to_change(mine, theirs) for mine, theirs, _ in met]
+    changes += [_to_change(first[i], second[j]) for _, i, j in left.nearest(first, second)]
+    begun = sum(
+        min(_mass(first, pair.query), _mass(second, pair.candidate))
+        for mine, theirs, pair in met
+        if _soft(mine)[:1] == _soft(theirs)[:1]
+    )
+    lighter = min(_mass(first, range(len(first))), _mass(second, range(len(second))))
+    return sum(changes), max(changes, default=0.0), float(_turned(pairs)), begun / lighter
+
+
+def _joined(tokens: Tokens, places: Sequence[int]) -> str:
+    return tokens[places[0]] if len(places) == 1 else "".join(tokens[place] for place in sorted(places))
+
+
+@lru_cache(maxsize=16384)
+def _to_change(first: str, second: str) -> float:
+    """Letters to change from one token to the other, by print or, for a little more, by sound."""
+    if first == second:
+        return 0.0
+    if min(len(first), len(second)) == 1:
+        return _AN_INITIAL if first[0] == second[0] else _NO_INITIAL
+    changed = min(OSA.distance(first, second), OSA.distance(squash(first), squash(second)) + _BY_SOUND)
+    return float(min(changed, _A_COGNATE) if cognates.compare(first, second) else changed)
+
+
+def _turned(pairs: Sequence[Pair]) -> int:
+    """How many pairs of tokens stand the other way round; turning the whole name round, as lists do, costs nothing."""
+    order = [min(pair.candidate) for pair in sorted(pairs, key=lambda pair: pair.query)]
+    ways = (order[place:] + order[:place] for place in range(len(order)))
+    return min((sum(after < before for before, after in combinations(way, 2)) for way in ways), default=0)
+
+
+def resemblance(query: Tokens, candidate: Tokens) -> float:
+    """What tells, at little cost, in which of several folded forms two names are most alike."""
+    first, second = sorted((parted(query), parted(candidate)))
+    score, pairs = align(first, second, _light)
+    whole = min(_mass(first, range(len(first))), _mass(second, range(len(second))))
+    met = sum(min(_mass(first, pair.query), _mass(second, pair.candidate)) * pair.close**2 for pair in pairs)
+    letters = OSA.normalized_similarity("".join(map(squash, first)), "".join(map(squash, second)))
+    return score + met / whole + letters + OSA.normalized_similarity(_sound(first), _sound(second))
+
+
+def _sound(tokens: Tokens) -> str:
+    return "".join(map(_soft, tokens))
 
 
 def _as_runs(first: Tokens, second: Tokens) -> tuple[float, float, float, float, float]:
@@ -172,7 +246,7 @@ def _as_runs(first: Tokens, second: Tokens) -> tuple[float, float, float, float,
     return (
         OSA.normalized_similarity(*letters),
         JaroWinkler.similarity(*letters),
-        OSA.normalized_similarity("".join(map(_soft, first)), "".join(map(_soft, second))),
+        OSA.normalized_similarity(_sound(first), _sound(second)),
         _similar("".join(map(skeleton, first)), "".join(map(skeleton, second))),
         fuzz.WRatio(" ".join(first), " ".join(second)) / 100.0,
     )
@@ -195,13 +269,13 @@ class _Left:
         exchanged = _exchanged(first, second)
         return cls(mine, theirs, _mass(first, mine) + exchanged, _mass(second, theirs) + exchanged, exchanged)
 
-    def near(self, first: Tokens, second: Tokens) -> list[float]:
-        """How near the left-over tokens are to one another, nearest first, each once."""
+    def nearest(self, first: Tokens, second: Tokens) -> list[tuple[float, int, int]]:
+        """How near left-over tokens are to one another, and which they are; nearest first, each once."""
         ways = sorted((-_near(first[i], second[j]), i, j) for i in self.first for j in self.second)
         found, used_first, used_second = [], set(), set()
         for worth, i, j in ways:
             if i not in used_first and j not in used_second:
-                found.append(-worth)
+                found.append((-worth, i, j))
                 used_first.add(i)
                 used_second.add(j)
         return found
@@ -273,15 +347,15 @@ def _soft(token: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _weight(token: str) -> float:
-    if token in PARTICLES or token in TITLES:
-        return 0.3
+    if token in SLIGHT:
+        return _SLIGHT_WEIGHT
     if len(token) == 1:
         return 0.4
-    return (0.75 if cognates.groups(token) else 1.0) + 0.05 * min(len(token), 8)
+    return (0.75 if cognates.common(token) else 1.0) + 0.05 * min(len(token), 8)
 
 
 def _rarity(token: str) -> float:
-    many = token in PARTICLES or token in TITLES or cognates.groups(token)
+    many = token in SLIGHT or cognates.common(token)
     return (0.3 if many else 1.0) * min(len(token), 8) / 6
 
 

@@ -1,4 +1,4 @@
-"""`make calibrate`: grows the trees of agent/likeness.json on pairs of names and on pairs of strangers.
+"""`make calibrate`: grows the trees of agent/likeness.json on pairs of names, on strangers and on lessons by rule.
 
 python -m tests.grow [--measure]
 
@@ -25,12 +25,17 @@ from numpy.typing import NDArray
 
 from failsafe.agent.likeness import Forest, Trees, lay
 from failsafe.agent.measures import MEASURES
+from tests.drill import drill
 
 TARGET = Path(__file__).parent.parent / "agent" / "likeness.json"
 STRANGERS = 12_000
 # So many strangers teach, at half a pair's weight: more of them would teach that nobody bears two names.
 TEACHING = 2_250
 STRANGER_WEIGHT = 0.5
+# Lessons made by rule (tests/drill.py), at a third of a pair's weight: more of them would teach spelling only.
+DRILLED = 4_000
+DRILL_WEIGHT = 0.35
+DRILL_SEED = 11
 JUDGED_WEIGHT = 3.0
 # The part of strangers that may be called a match, half of what is promised.
 STRANGERS_MATCHED = 0.0005
@@ -128,7 +133,8 @@ def _script(name: str) -> str:
 def rows(taught: Sequence[Lesson]) -> Rows:
     """Their measures, as `score_names` takes them; NaN where a name folds to nothing."""
     nothing = [float("nan")] * len(MEASURES)
-    return np.array([nothing if (way := lay(one.query, one.candidate)) is None else way.measures for one in taught])
+    ways = (lay(one.query, one.candidate) for one in taught)
+    return np.array([nothing if way is None else way.measures for way in ways]).reshape(-1, len(MEASURES))
 
 
 def grow(table: Rows, same: NDArray[np.bool_], weights: NDArray[np.float64], seed: int = SEED) -> Trees:
@@ -195,22 +201,52 @@ class Measured:
     strangers: Rows
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What trees are grown on: measures, whether they are one person's, and how much each counts."""
+
+    table: Rows
+    same: NDArray[np.bool_]
+    weights: Rows
+
+    def __add__(self, other: Taught) -> Taught:
+        return Taught(
+            np.vstack([self.table, other.table]),
+            np.concatenate([self.same, other.same]),
+            np.concatenate([self.weights, other.weights]),
+        )
+
+    def only(self, which: NDArray[np.int64]) -> Taught:
+        return Taught(self.table[which], self.same[which], self.weights[which])
+
+    def grow(self, seed: int = SEED) -> Trees:
+        return grow(self.table, self.same, self.weights, seed)
+
+
+def drilled() -> Taught:
+    """The lessons made by rule; nobody in them exists, so that they teach every fold."""
+    made = [Lesson(first, second, same, "drill", "", -1) for first, second, same in drill(DRILLED, DRILL_SEED)]
+    return _taught(rows(made), made, DRILL_WEIGHT)
+
+
+def _taught(table: Rows, of: Sequence[Lesson], weight: float) -> Taught:
+    trust = np.array([one.trust * weight for one in of])
+    return Taught(table, np.array([one.same for one in of], bool), trust)
+
+
 def cross_validated(known: list[Lesson], others: list[Lesson], *, seeds: Sequence[int] = (SEED,)) -> Measured:
     """Each fold's pairs, scored by trees grown on the other four."""
     table, strange = rows(known), rows(others)
-    same = np.array([one.same for one in known])
-    trust = np.array([one.trust for one in known])
+    pairs, apart_ones, by_rule = _taught(table, known, 1.0), _taught(strange, others, STRANGER_WEIGHT), drilled()
     fold_of = apart(known)
     fold = fold_of[[one.group for one in known]]
     strange_fold = fold_of[[one.group for one in others]]
     scores, strange_scores = np.zeros(len(known)), np.zeros(len(others))
     for held in range(5):
         teaching = np.flatnonzero(strange_fold != held)[:TEACHING]
-        shown = np.vstack([table[fold != held], strange[teaching]])
-        truth = np.concatenate([same[fold != held], np.zeros(len(teaching), bool)])
-        weights = np.concatenate([trust[fold != held], np.full(len(teaching), STRANGER_WEIGHT)])
+        shown = pairs.only(np.flatnonzero(fold != held)) + apart_ones.only(teaching) + by_rule
         for seed in seeds:
-            forest = Forest(grow(shown, truth, weights, seed))
+            forest = Forest(shown.grow(seed))
             scores[fold == held] += forest.weigh(table[fold == held]) / len(seeds)
             strange_scores[strange_fold == held] += forest.weigh(strange[strange_fold == held]) / len(seeds)
     return Measured(known, scores, strange_scores)
@@ -234,10 +270,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.measure:
         return
     zero = float(np.quantile(measured.strangers, 1.0 - STRANGERS_MATCHED))
-    shown = np.vstack([rows(known), rows(others[:TEACHING])])
-    truth = np.array([one.same for one in known] + [False] * TEACHING)
-    weights = np.array([one.trust for one in known] + [STRANGER_WEIGHT] * TEACHING)
-    trees = grow(shown, truth, weights)
+    some = others[:TEACHING]
+    trees = (_taught(rows(known), known, 1.0) + _taught(rows(some), some, STRANGER_WEIGHT) + drilled()).grow()
     TARGET.write_bytes(msgspec.json.encode(msgspec.structs.replace(trees, zero=round(zero, 5))) + b"\n")
     print(f"{TARGET.name}: {len(trees.measure)} trees, {TARGET.stat().st_size} bytes, zero at {zero:.3f}")
 

@@ -235,7 +235,7 @@ def test_name_and_birth_make_a_strong_candidate():
         ({"birth_date": "1975"}, "strong"),
         ({"birth_date": None}, "possible"),
         ({"birth_date": "1990-01-01"}, "possible"),
-        ({"birth_date": "1990-01-01", "sex": "F"}, "none"),
+        ({"birth_date": "1990-01-01", "sex": "F", "nationality": "FRA"}, "none"),
         ({"surname": "MUSTEROVSKY"}, "none"),
         ({"surname": "MUSTEROVSKY", "given_names": "OLGA"}, "none"),
         ({"surname": "", "given_names": ""}, "none"),
