@@ -194,7 +194,7 @@ class Knowledge:
         """A new beginning of the age, where the timestamp is newer than any before and not only than the mirror's."""
         version, signed_at = taken.timestamp_version, taken.signed_at
         if taken.newer and self._chronicle.is_surpassed_by(version, signed_at):
-            self._chronicle = Chronicle.accepted(signed_at, version)
+            self._chronicle = Chronicle.accepted(signed_at, version).lived(0.0, wall_clock())
             self._keep_clock()
 
     def _note_floors(self, taken: Taken) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from failsafe.sync import family, trust
 from failsafe.sync.binding import Bind
+from failsafe.sync.errors import Older
 from failsafe.sync.family import Known
 from failsafe.sync.family import Reader as Reader
 from failsafe.sync.feed import Floor
 from failsafe.sync.mirror import Derive, Mirror
-from failsafe.sync.records import TIMESTAMP_FILE, HqKeys
+from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys
 from failsafe.sync.spool import Spool
 
 
@@ -57,6 +58,9 @@ def take(
     # TUF has refused a version below the held one, so another timestamp is newer than what the mirror holds.
     newer = publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
     known = Known(mirror.floors(), ledger_floors, mirror.portions())
+    epochs = mirror.epochs()
+    for name in reader.feeds:
+        _check_epoch(publication.heads[name], known.held.get(name), epochs.get(name, 0))
     # All feeds are verified before the first is applied, and all are applied in one transaction: a notice that moves
     # from one to another is in the old place or in the new one.
     families = [family.read(spool, publication, name, known, reader) for name in reader.feeds]
@@ -75,3 +79,13 @@ def take(
         timestamp_version=publication.timestamp_version,
         newer=newer,
     )
+
+
+def _check_epoch(head: Head, held: Floor | None, epoch: int) -> None:
+    """Return if the head is of no earlier epoch than the one read last: booths revoked since then know that key.
+
+    Raises:
+        Older: it is, in the same lineage.
+    """
+    if held is not None and held.lineage == head.lineage and head.epoch < epoch:
+        raise Older(f"Feed {head.feed} comes with epoch {head.epoch}; {epoch} was read before.")

@@ -1,0 +1,365 @@
+"""Attacks on what a booth keeps, and on its clock: files wiped and put back, 1970, an hour back, 2040 and home again.
+
+No CLEAR comes of any of them that should not be, whoever is sought is stopped all the while, and the booth comes out
+of each by itself with the next honest publication.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failsafe.agent import booth as core
+from failsafe.agent import knowledge, notices
+from tests.attacked import Attacked, fed, only_refused, quickly
+from tests.far_hq import TIMESTAMP, FarHq, now
+
+SOUGHT, NOBODY = 1, 4711
+HOUR = 3600.0
+quick = pytest.fixture(autouse=True)(quickly)
+
+
+class Clocks:
+    """The booth's clocks, turned by who holds the device: the wall clock, and the time that it has run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real_wall, self._real_boottime = knowledge.wall_clock, knowledge._boottime
+        self.ahead_s = self.run_s = 0.0
+        for module in (knowledge, core):
+            monkeypatch.setattr(module, "wall_clock", self.wall)
+        monkeypatch.setattr(knowledge, "_boottime", lambda: self._real_boottime() + self.run_s)
+        monkeypatch.setattr("tuf.ngclient._internal.trusted_metadata_set.datetime", _Calendar(self))
+
+    def wall(self) -> float:
+        return self._real_wall() + self.ahead_s
+
+    def at(self) -> dt.datetime:
+        """The true time: what has run, from when the test began."""
+        return now() + dt.timedelta(seconds=self.run_s)
+
+    def run(self, hours: float) -> None:
+        """So much time passes, and both clocks go."""
+        self.ahead_s += hours * HOUR
+        self.run_s += hours * HOUR
+
+    def show(self, year: int) -> None:
+        self.ahead_s = dt.datetime(year, 6, 1, tzinfo=dt.UTC).timestamp() - self._real_wall()
+
+    def set_right(self) -> None:
+        self.ahead_s = self.run_s
+
+
+class _Calendar:
+    """The module `datetime` as The Update Framework's client reads the time from it."""
+
+    timezone = dt.timezone
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+
+    @property
+    def datetime(self) -> _Calendar:
+        return self
+
+    UTC = dt.UTC
+
+    def now(self, zone: dt.tzinfo) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clocks.wall(), zone)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(monkeypatch)
+
+
+@pytest.fixture
+def booth(tmp_path: Path, clocks: Clocks) -> Iterator[Attacked]:
+    """It has taken two steps: notice 1 in the first, 2 and 3 in the second."""
+    with fed(tmp_path) as booth:
+        yield booth
+
+
+def stands(booth: Attacked, state: str) -> dict[str, Any]:
+    """The notices are in that state, and the officer is told what follows of it."""
+    told = booth.wait(lambda told: told["mirror"]["state"] == state)
+    usable = state in ("FRESH", "STALE")
+    assert booth.word(NOBODY) == ("CLEAR" if usable else "CANNOT CLEAR")
+    if state != "EMPTY":
+        assert booth.word(SOUGHT) == "STOP"
+    return told
+
+
+def doubted(booth: Attacked) -> dict[str, Any]:
+    """Its clock is not believed, and headquarters will hear of it."""
+    booth.wait(lambda _: [now for part, now in booth.health() if part == "clock"][-1] == "NOT TRUSTED")
+    return stands(booth, "UNKNOWN")
+
+
+def heals(booth: Attacked, clocks: Clocks) -> None:
+    """The next honest publication makes all well by itself, where the clock is right."""
+    head = booth.hq.put_out(5, at=clocks.at())
+    booth.bring()
+    clocks.set_right()
+    booth.holds(head.serial)
+    stands(booth, "FRESH")
+    assert booth.word(5) == "STOP"
+
+
+# --- time goes by --------------------------------------------------------------------------------------------------
+
+
+def test_notices_that_are_held_back_grow_old(booth: Attacked, clocks: Clocks):
+    """A freeze: the same files again and again, rightly signed."""
+    clocks.run(23)
+    stands(booth, "FRESH")
+    clocks.run(2)
+    stands(booth, "STALE")
+    booth.bring()
+    clocks.run(24)
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+def test_a_wall_clock_that_is_held_back_does_not_keep_notices_young(booth: Attacked, clocks: Clocks):
+    clocks.run_s += 49 * HOUR
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+def test_time_that_passed_while_the_core_did_not_run_counts(booth: Attacked, clocks: Clocks):
+    """The core was stopped for two days and the wall clock set to where it was: the device has run on."""
+    booth.stop()
+    clocks.run_s += 49 * HOUR
+    booth.start()
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+# --- the clock -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_of_1970(booth: Attacked, clocks: Clocks, restart: bool):
+    if restart:
+        booth.stop()
+    clocks.show(1970)
+    if restart:
+        booth.start()
+    told = doubted(booth)
+    assert not told["clock"]["trusted"] and told["mirror"]["age_s"] is None
+    clocks.set_right()
+    stands(booth, "UNKNOWN")
+    heals(booth, clocks)
+
+
+def test_a_first_start_in_1970(tmp_path: Path, clocks: Clocks):
+    """A new booth with an empty battery takes its notices and clears nobody until its clock is set."""
+    clocks.show(1970)
+    booth = Attacked(tmp_path / "booth", FarHq())
+    booth.start()
+    try:
+        booth.hq.put_out(SOUGHT)
+        booth.bring()
+        stands(booth, "UNKNOWN")
+        clocks.set_right()
+        stands(booth, "FRESH")
+        heals(booth, clocks)
+    finally:
+        booth.stop()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_set_back_an_hour(booth: Attacked, clocks: Clocks, restart: bool):
+    clocks.ahead_s -= HOUR
+    doubted(booth)
+    if restart:
+        booth.stop()
+        booth.start()
+    clocks.run(2)  # it shows more than ever before; nobody knows how much is missing
+    stands(booth, "UNKNOWN")
+    booth.bring()  # the same word again is no newer one
+    stands(booth, "UNKNOWN")
+    heals(booth, clocks)
+
+
+def test_a_clock_set_to_2040_and_back(booth: Attacked, clocks: Clocks, monkeypatch: pytest.MonkeyPatch):
+    """In 2040 nothing that is signed is valid; what lies in the spool is looked at again when the clock is right."""
+    monkeypatch.setattr(notices, "TRY_AGAIN_S", 0.05)
+    clocks.show(2040)
+    stands(booth, "EXPIRED")
+    before = booth.rows()
+    head = booth.hq.put_out(5, at=clocks.at())
+    booth.bring()
+    booth.wait(lambda told: told["mirror"]["refused"] == "expired")
+    booth.wait(lambda _: booth.health()[-1] == ("feed", "refused expired"))
+    only_refused(before, booth.rows(), "expired")
+    clocks.set_right()
+    booth.holds(head.serial)
+    stands(booth, "FRESH")
+    heals(booth, clocks)
+
+
+def test_a_clock_set_to_2040_and_back_with_nothing_new(booth: Attacked, clocks: Clocks):
+    clocks.show(2040)
+    stands(booth, "EXPIRED")
+    booth.rows()
+    clocks.set_right()
+    doubted(booth)
+    booth.stop()
+    booth.start()
+    stands(booth, "UNKNOWN")
+    heals(booth, clocks)
+
+
+# --- what is kept --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_a_wiped_mirror_and_an_older_publication(booth: Attacked, clocks: Clocks, how: str):
+    old = booth.hq.files()
+    booth.fed(4)
+    booth.stop()
+    wipe(booth, "mirror.db", how)
+    booth.bring({})
+    booth.start()
+    stands(booth, "EMPTY")
+    before = booth.rows(noted=3)
+    booth.bring(old)
+    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    booth.wait(lambda _: booth.health()[-1] == ("feed", "refused older"))
+    only_refused(before, booth.rows(noted=3), "older")
+    stands(booth, "EMPTY")
+    heals(booth, clocks)
+
+
+def test_a_wiped_mirror_is_filled_again_and_no_younger_for_it(booth: Attacked, clocks: Clocks):
+    """The word of two days ago is not a new one because the mirror does not know it; nor is the clock's any help."""
+    clocks.run_s += 49 * HOUR
+    stands(booth, "EXPIRED")
+    booth.stop()
+    wipe(booth, "mirror.db", "deleted")
+    booth.start()
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+def wipe(booth: Attacked, name: str, how: str) -> None:
+    for side in ("", "-wal", "-shm"):
+        file = booth.state / f"{name}{side}"
+        if how == "emptied" and not side:
+            file.write_bytes(b"")
+        else:
+            file.unlink(missing_ok=True)
+
+
+def test_the_mirror_of_yesterday(booth: Attacked, clocks: Clocks):
+    """With the files of yesterday in the spool it is whole, signed and young enough: the ledger knows better."""
+    old = booth.hq.files()
+    booth.stop()
+    booth.keep_aside("mirror.db")
+    booth.start()
+    booth.fed(4)
+    booth.stop()
+    booth.put_back("mirror.db")
+    booth.bring(old)
+    booth.start()
+    told = booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    assert told["mirror"]["feeds"]["base"]["serial"] == 2
+    stands(booth, "UNKNOWN")
+    heals(booth, clocks)
+
+
+def test_the_mirror_of_yesterday_under_the_publication_of_today(booth: Attacked, clocks: Clocks):
+    booth.stop()
+    booth.keep_aside("mirror.db")
+    booth.start()
+    booth.fed(4)
+    booth.stop()
+    booth.put_back("mirror.db")
+    booth.start()
+    booth.holds(3)
+    stands(booth, "FRESH")
+    heals(booth, clocks)
+
+
+def test_the_mirror_of_yesterday_does_not_make_todays_word_a_new_one_tomorrow(booth: Attacked, clocks: Clocks):
+    """Put back each day, the older mirror would take the same publication as news each day."""
+    booth.stop()
+    booth.keep_aside("mirror.db")
+    booth.start()
+    booth.fed(4)
+    clocks.run_s += 49 * HOUR  # and the wall clock is held
+    stands(booth, "EXPIRED")
+    booth.stop()
+    booth.put_back("mirror.db")
+    booth.start()
+    booth.wait(lambda told: told["mirror"]["feeds"]["base"]["serial"] == 3)
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+def test_the_ledger_of_yesterday_and_the_clock_too(booth: Attacked, clocks: Clocks):
+    """It remembers an earlier time; the mirror has a later word."""
+    booth.stop()
+    booth.keep_aside("ledger.db")
+    booth.start()
+    clocks.run(10)
+    booth.hq.put_out(4, at=clocks.at())
+    booth.bring()
+    booth.holds(3)
+    booth.stop()
+    booth.put_back("ledger.db")
+    clocks.ahead_s -= 5 * HOUR
+    booth.start()
+    stands(booth, "UNKNOWN")
+    clocks.set_right()
+    heals(booth, clocks)
+
+
+def test_a_wiped_ledger(booth: Attacked, clocks: Clocks):
+    """What was lived is lost with it, and an old publication still does not pass."""
+    old = booth.hq.files()
+    booth.fed(4)
+    booth.stop()
+    wipe(booth, "ledger.db", "deleted")
+    booth.start()
+    stands(booth, "UNKNOWN")
+    booth.bring(old)
+    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    stands(booth, "UNKNOWN")
+    heals(booth, clocks)
+
+
+def test_mirror_and_ledger_of_yesterday(booth: Attacked, clocks: Clocks):
+    """A whole device put back is as young as its word: headquarters sees its ledger shortened, the clock its age."""
+    old = booth.hq.files()
+    booth.stop()
+    booth.keep_aside("mirror.db", "ledger.db")
+    booth.start()
+    clocks.run(30)
+    booth.hq.put_out(4, at=clocks.at())
+    booth.bring()
+    booth.holds(3)
+    booth.stop()
+    booth.put_back("mirror.db", "ledger.db")
+    booth.bring(old)
+    booth.start()
+    stands(booth, "STALE")
+    clocks.run(19)
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
+def test_an_older_timestamp_put_back_alone(booth: Attacked, clocks: Clocks):
+    """All files of now under the timestamp of before."""
+    before = booth.hq.files()[TIMESTAMP]
+    booth.hq.touch(at=clocks.at() + dt.timedelta(seconds=1))
+    booth.bring()
+    booth.wait(lambda _: booth.timestamp_version() == booth.hq.timestamp.version)
+    booth.bring({**booth.hq.files(), TIMESTAMP: before})
+    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    heals(booth, clocks)
