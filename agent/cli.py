@@ -206,6 +206,29 @@ def keys_init(path: Path, folder: Path | None, out: Path) -> None:
     click.echo(f"Give {file} to headquarters: failsafe-hq booths enrol {file.name}", err=True)
 
 
+@keys_group.command("renew")
+@with_config
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="An empty folder for the new keys.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where BOOTH.enrol goes.")
+def keys_renew(path: Path, folder: Path, out: Path) -> None:
+    """Make new keys for signing, sealing and the link; the booth goes on with the present ones meanwhile."""
+    booth = config.load(path).booth
+    enrolment = keys.renew(folder, booth.id, booth.country)
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{booth.id}.enrol"
+    file.write_bytes(encode(enrolment))
+    click.echo(f"New keys are in {folder}; nothing else was changed.", err=True)
+    click.echo(f"Give {file} to headquarters: failsafe-hq booths enrol --renew {file.name}", err=True)
+    click.echo(
+        "From then on the old ones are refused: bring the answer, then change them (docs/installation.md).", err=True
+    )
+
+
 @failsafe.group("config")
 def config_group() -> None:
     """The booth's configuration."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ _LENGTHS: Final = {
     "sealing.key": SEAL_SECRET_LENGTH,
 }
 LINK_KEY: Final = "link-tls.key"
+RENEWED: Final = ("signing.key", "sealing.key")
 
 
 class KeysRefused(Exception):
@@ -118,7 +120,29 @@ def make(place: Path, booth: str, country: str) -> Enrolment:
             f"{place} already holds {', '.join(present)}; nothing was changed. Move them away first, if this booth "
             "is to be enrolled anew: its mirror and ledger cannot be opened without them."
         )
-    fresh = {name: secrets.token_bytes(length) for name, length in _LENGTHS.items()}
+    return _made(place, booth, country, tuple(_LENGTHS))
+
+
+def renew(place: Path, booth: str, country: str) -> Enrolment:
+    """New keys for signing, sealing and the link in `place`, a folder of their own, and the enrolment for them.
+
+    The databases keep their keys, and the ledger its chain. Until headquarters has answered the old keys count.
+
+    Raises:
+        KeysRefused: there are keys in that folder, or it cannot be written.
+    """
+    present = [name for name in (*_LENGTHS, LINK_KEY) if (place / name).exists()]
+    if present:
+        raise KeysRefused(
+            f"{place} already holds {', '.join(present)}; nothing was changed. Choose an empty folder: the present "
+            "keys are needed until headquarters has answered."
+        )
+    return _made(place, booth, country, RENEWED)
+
+
+def _made(place: Path, booth: str, country: str, names: Sequence[str]) -> Enrolment:
+    """Those of the core's keys, and the link's, written into `place`; `names` has at least those that are enrolled."""
+    fresh = {name: secrets.token_bytes(_LENGTHS[name]) for name in names}
     tls = ec.generate_private_key(ec.SECP256R1())
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)

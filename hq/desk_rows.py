@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -136,7 +136,8 @@ def _mark(connection: Connection, batch: Batch) -> None:
         in_chain = (table.booth == booth, table.signer == signer, table.sequence.in_(chain.around(sequences)))
         columns = (table.id, table.sequence, table.previous, table.digest, table.disputed, table.mark)
         rows = connection.execute(select(*columns).where(*in_chain)).all()
-        links = [Link(row.id, row.sequence, row.previous, row.digest, row.disputed) for row in rows]
+        before = _under_former_keys(connection, booth, signer, rows)
+        links = [Link(row.id, row.sequence, row.previous, row.digest, row.disputed) for row in (*rows, *before)]
         found = chain.marks(links, chain.touched(sequences))
         changed = [{"i": row.id, "m": found[row.id]} for row in rows if found.get(row.id, row.mark) != row.mark]
         if any(one["m"] == "fork" for one in changed):
@@ -144,6 +145,20 @@ def _mark(connection: Connection, batch: Batch) -> None:
         if changed:
             named = (table.booth == booth, table.id == bindparam("i"))
             connection.execute(update(ENTRIES).where(*named).values(mark=bindparam("m")), changed)
+
+
+def _under_former_keys(connection: Connection, booth: str, signer: str, rows: Sequence[Any]) -> Sequence[Any]:
+    """What comes before the first links of a booth's renewed keys: a booth that renews its keys goes on with its chain.
+
+    Only the very link that one names counts; a booth that was set up anew begins at 1 and names none.
+    """
+    present = {row.sequence for row in rows}
+    lone = [row for row in rows if row.sequence - 1 not in present]
+    table = ENTRIES.c
+    columns = (table.id, table.sequence, table.previous, table.digest, table.disputed, table.mark)
+    named = (table.digest.in_([row.previous for row in lone]), table.sequence.in_([row.sequence - 1 for row in lone]))
+    query = select(*columns).where(table.booth == booth, table.signer != signer, *named)
+    return connection.execute(query).all() if lone else ()
 
 
 def keep_heartbeat(connection: Connection, heartbeat: Heartbeat, signer: str, heard_at: str) -> bool:

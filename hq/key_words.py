@@ -98,7 +98,7 @@ WORDS: Final[dict[str, Words]] = {
         needs=_TARGETS_NEEDED,
         thief="With the snapshot and timestamp keys: notices of their own in this bureau's feeds, or some taken away, "
         "as long as the counts do not fall. Until booths have the new targets.",
-        further=_ONLINE_STOLEN + "Then start a new lineage (`failsafe-hq statement --new-lineage`, and publish): "
+        further=_ONLINE_STOLEN + " Then start a new lineage (`failsafe-hq statement --new-lineage`, and publish): "
         "booths take the whole list anew, and what a thief put in or took away is over.",
     ),
     "receipt": Words(
@@ -112,7 +112,7 @@ WORDS: Final[dict[str, Words]] = {
         thief="Give a booth receipts for alerts that never arrived here: the booth sends them no more, keeps them in "
         "its ledger, and the command centre sees `gap before` in its chain. Until the booth has the new targets.",
         further=_ONLINE_STOLEN
-        + "Look for `gap before` at the command centre since the theft: those alerts are in the booths' ledgers; have "
+        + " Look for `gap before` at the command centre since the theft: those alerts are in the booths' ledgers; have "
         "technicians read them out.",
     ),
     "seal": Words(
@@ -125,7 +125,7 @@ WORDS: Final[dict[str, Words]] = {
         "been heard since (`failsafe-hq keys forget ID`): a booth that comes later seals anew, nothing is lost.",
         thief="Read every alert that they caught on its way, and the content keys in a copied register. They cannot "
         "write any. Until booths have the new targets; what was caught before stays readable.",
-        further=_ONLINE_STOLEN + "Publish at once, so that the new epoch begins; tell those concerned that alerts may "
+        further=_ONLINE_STOLEN + " Publish at once, so that the new epoch begins; tell those concerned that alerts may "
         "have been read.",
     ),
     "authority": Words(
@@ -140,7 +140,7 @@ WORDS: Final[dict[str, Words]] = {
         "welcome, after which it needs a courier. They cannot pass for a booth (its key is in the register), read "
         "nothing and sign nothing. Until the old authority is ended.",
         further=_ONLINE_STOLEN
-        + "Do not wait for stragglers: end the old authority within the day, and send the others their welcome by "
+        + " Do not wait for stragglers: end the old authority within the day, and send the others their welcome by "
         "courier.",
     ),
     "server": Words(

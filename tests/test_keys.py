@@ -216,3 +216,25 @@ def test_no_folder_at_all(monkeypatch):
     with pytest.raises(KeysRefused) as refused:
         keys.folder("")
     assert "[folders]" in str(refused.value) and "CREDENTIALS_DIRECTORY" in str(refused.value)
+
+
+# --- renewing ------------------------------------------------------------------------------------------------
+
+
+def test_renewed_keys_lie_apart_and_the_present_ones_stay(place, enrolment, tmp_path):
+    before = contents(place)
+    renewed = keys.renew(tmp_path / "new", "ZZ-TEST-01", "ZZ")
+    assert sorted(contents(tmp_path / "new")) == ["link-tls.key", "sealing.key", "signing.key"]
+    assert contents(place) == before
+    seal.check_enrolment(renewed)
+    assert (renewed.booth, renewed.country) == (enrolment.booth, enrolment.country)
+    assert renewed.signing != enrolment.signing and renewed.seal != enrolment.seal
+    for name in contents(tmp_path / "new"):
+        assert mode(tmp_path / "new" / name) == 0o600
+
+
+def test_renewed_keys_overwrite_nothing(place, enrolment):
+    before = contents(place)
+    with pytest.raises(KeysRefused, match="needed until headquarters has answered"):
+        keys.renew(place, "ZZ-TEST-01", "ZZ")
+    assert contents(place) == before

@@ -5,23 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 from tuf.api.metadata import Metadata
 
+from failsafe.agent import keys as booth_keys
 from failsafe.hq import published
+from failsafe.hq.enrol import enrol
 from failsafe.hq.keys import KeyMissing, KeyStore, PassphraseWrong
+from failsafe.hq.register import BoothRefused, Register
 from failsafe.hq.repository import Repository
 from failsafe.hq.rotation import Ceremonies, Exchange
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import NotForThisBooth, Older, Unsigned
-from failsafe.sync.records import HqKeys, Receipt, Statement
+from failsafe.sync.records import HqKeys, Receipt, Statement, encode
+from failsafe.sync.seal import SealSecret
 from failsafe.sync.trust import Publication, read_publication
 from tests.publishing import LINEAGE, PASSPHRASE, Desk, now
-from tests.sending import Booth, open_desk
+from tests.sending import REGISTER_FILE, Booth, open_desk
 
 ONLINE = ("snapshot", "timestamp", "bureau-main", "receipt", "seal")
 ROLES = [*((f"{role}-{number}",) for role in ("root", "targets") for number in (1, 2, 3)), *((one,) for one in ONLINE)]
@@ -359,3 +363,50 @@ def test_the_old_sealing_key_opens_nothing_new(desk: Desk, tmp_path: Path):
     sealed = booth.alerts(1)[0]
     with pytest.raises(NotForThisBooth):
         envelope.open_entry(sealed, thief, seal.signing_public(booth.keys.signing))
+
+
+# --- a booth's own keys --------------------------------------------------------------------------------------------
+
+
+def test_a_booth_that_renews_its_keys_goes_on_with_its_chain(desk: Desk, tmp_path: Path):
+    """What the old key signed is refused afterwards; what the booth signs anew is taken, and no gap is marked."""
+    booth = Booth(desk, tmp_path)
+    running = open_desk(desk)
+    assert len(running.take(booth.alerts(2), now()).receipts) == 2
+    waiting = booth.seal(booth.alert())
+    booth.enrolment = booth_keys.renew(tmp_path / "new", booth.name, "ZZ")
+    with closing(Register.in_file(desk.home / REGISTER_FILE)) as register:
+        content = encode(booth.enrolment)
+        enrol(content, register, desk.keys, desk.repository, now=now(), renews=True)
+        with pytest.raises(BoothRefused, match="revoked"):  # the keys that ended come never again
+            old = booth_keys.load(tmp_path / booth.name)
+            again = msgspec.structs.replace(booth.enrolment, signing=seal.signing_public(old.signing), proof=b"")
+            again = msgspec.structs.replace(again, proof=seal.prove_enrolment(again, old.signing))
+            enrol(encode(again), register, desk.keys, desk.repository, now=now(), renews=True)
+    assert [one.reason for one in running.take([waiting], now()).refused] == ["unsigned"]
+    renewed = {name: (tmp_path / "new" / name).read_bytes() for name in ("signing.key", "sealing.key")}
+    old = booth.keys
+    booth.keys = booth_keys.BoothKeys(
+        old.mirror, old.ledger, renewed["signing.key"], SealSecret(renewed["sealing.key"])
+    )
+    again = [booth.seal(entry) for entry in booth.entries] + [booth.seal(booth.alert())]
+    assert len(running.take(again, now()).receipts) == 4
+    marks = {line.sequence: line.chain for line in running.list(100, "").alerts}
+    assert marks == dict.fromkeys((1, 2, 3, 4), "whole")
+    running.close()
+
+
+def test_a_chain_of_renewed_keys_with_a_gap_says_so(desk: Desk, tmp_path: Path):
+    booth = Booth(desk, tmp_path)
+    running = open_desk(desk)
+    running.take(booth.alerts(1), now())
+    booth.alert()  # never arrives
+    enrolment = booth_keys.renew(tmp_path / "new", booth.name, "ZZ")
+    with closing(Register.in_file(desk.home / REGISTER_FILE)) as register:
+        enrol(encode(enrolment), register, desk.keys, desk.repository, now=now(), renews=True)
+    signing = (tmp_path / "new" / "signing.key").read_bytes()
+    entry = booth.alert()
+    sealed = envelope.close(entry, "routine", booth.name, signing, booth.public)
+    running.take([sealed], now())
+    assert {line.sequence: line.chain for line in running.list(100, "").alerts} == {1: "whole", 3: "gap before"}
+    running.close()
