@@ -194,7 +194,7 @@ def test_remarks_are_counted_and_keep_nothing_out(hq, tmp_path):
     assert "3 new" in done.stdout and "remark, 3 times, aliasses" in done.stderr
 
 
-def test_a_restricted_notice_is_said_to_be_kept_back(hq, tmp_path):
+def test_restricted_notices_are_said_to_be_in_supplements(hq, tmp_path):
     hq(
         "import",
         notice_file(
@@ -202,7 +202,11 @@ def test_a_restricted_notice_is_said_to_be_kept_back(hq, tmp_path):
         ),
     )
     done = hq("publish")
-    assert ": 1 notices" in done.stdout and "1 notices restricted" in done.stderr
+    assert ": 1 notices" in done.stdout
+    assert "1 notices are restricted" in done.stderr and "Supplements that changed: 1." in done.stderr
+    third = {**PERSON, "entity_id": "2026/3", "fse": {"restrictions": {"deny_countries": ["MD"]}}}
+    hq("import", notice_file(tmp_path, third))
+    assert "for some countries only" in hq("publish").stdout
 
 
 # --- withdraw, publish, statement ----------------------------------------------------------------------------
@@ -241,6 +245,18 @@ def test_publishing_for_nobody_is_remarked(hq, tmp_path):
 
 
 # --- booths --------------------------------------------------------------------------------------------------
+
+
+def test_a_booth_is_moved_to_another_country(hq, tmp_path):
+    file = enrolment_file(tmp_path)
+    hq("booths", "enrol", file, "--out", tmp_path)
+    hq("import", notice_file(tmp_path, PERSON))
+    hq("publish")
+    assert "two capital letters" in hq("booths", "move", "GE-ONE", "Utopia", code=1).stderr
+    assert "held for MD" in hq("booths", "move", "GE-ONE", "MD").stdout
+    assert re.fullmatch(r"GE-ONE\tMD\tenrolled \S+Z\ttakes part\n", hq("booths", "list").stdout)
+    assert "epoch 2" in hq("publish").stdout
+    assert "booths move" in hq("booths", "enrol", file, code=1).stderr
 
 
 def test_booths_are_listed_and_revoked(hq, tmp_path):
