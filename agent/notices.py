@@ -247,15 +247,16 @@ class Notices:
     def _load(self, held: Mirror) -> Edition:
         if held.edition() != names.EDITION:
             held.rederive(names.forms, names.EDITION)
-        counts = held.counts()
+        sizes = held.sizes()
         with _no_collection():
             index = self._holding.index(held)
+            len(index.nuclear)  # made here and not by the first traveller's verdict
         self._latest = Edition(
             index=index,
             floors=held.floors(),
             signed_at=held.signed_at(),
-            notices=counts.notices,
-            listed=counts.listed,
+            notices=sizes.notices,
+            listed=sizes.listed,
             turn=self._holding.turn,
             supplements=tuple(feed for portion in held.portions().values() for feed in portion.feeds),
         )

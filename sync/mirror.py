@@ -64,6 +64,13 @@ class HeldPortion(NamedTuple):
     feeds: tuple[str, ...]
 
 
+class Sizes(NamedTuple):
+    """What is told of a mirror, over all feeds."""
+
+    notices: int
+    listed: int
+
+
 class Counts(NamedTuple):
     """What the mirror holds, over all feeds."""
 
@@ -186,6 +193,11 @@ class Mirror:
     def holds_notices(self) -> bool:
         """Whether an accepted feed put at least one notice here; if not, nobody may be cleared on this mirror."""
         return self._store.row("SELECT 1 FROM notice LIMIT 1") is not None
+
+    def sizes(self) -> Sizes:
+        """How many notices and listed documents are held; of a million that is known at once, of their names not."""
+        row = self._store.row("SELECT (SELECT count(*) FROM notice), (SELECT count(*) FROM listed)")
+        return Sizes(*row) if row else Sizes(0, 0)
 
     def counts(self) -> Counts:
         """How many notices, listed documents and derived names are held."""
