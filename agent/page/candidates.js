@@ -6,7 +6,7 @@ import { t, tr } from "./texts.js";
 import { ACTIONS, EYES, FRAUDS, GRADES, HAIR, NAME_KINDS, SEXES, TIERS } from "./words.js";
 
 // A long word is set smaller before it is broken.
-const bdi = (text) => el("bdi", { class: /\S{13}/.test(text ?? "") && "long" }, text ?? "–");
+const bdi = (text) => el("bdi", { class: /\S{11}/.test(text ?? "") && "long" }, text ?? "–");
 const code = (text) => el("bdi", { dir: "ltr", translate: "no" }, text ?? "–");
 const word = (table, key) => (table[key] ? tr(table[key]) : key);
 const words = (keys, table) => keys.map((key) => word(table, key)).join(", ");
