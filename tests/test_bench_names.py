@@ -142,18 +142,37 @@ TOLD_APART = [
     ("Omar al-Bashir", "Umar Hassan Bisher"),
     ("Mahmud Darwish", "محمود درويش"),
     ("Shulamit Kovner", "שולמית קובנר"),
+    ("Abdul Rahman Sabri", "Abdurrahman Sabri"),
     ("Greta Lind", "Karl Orlov"),
 ]
 
 
-@pytest.mark.parametrize("part", ablation.PARTS[1:-1], ids=lambda part: part.name)
+MEASURED = [part for part in ablation.PARTS if part.measures or any(room is not grow for room, *_ in part.switches)]
+TAUGHT = [part for part in ablation.PARTS if any(room is grow for room, *_ in part.switches)]
+
+
+def test_every_part_is_of_one_kind():
+    whole, *others, bare = ablation.PARTS
+    assert len(MEASURED) + len(TAUGHT) == len(others) and bare.bare
+    assert not (whole.measures or whole.switches or whole.bare)
+
+
+@pytest.mark.parametrize("part", MEASURED, ids=lambda part: part.name)
 def test_a_part_left_out_is_missed_and_comes_back(part):
     taught = [grow.Lesson(query, candidate, True, "", "", 0) for query, candidate in TOLD_APART]
-    whole, growth, teaching = grow.rows(taught), grow.GROWTH, grow.TEACHING
+    whole = grow.rows(taught)
     with ablation.left_out(part):
-        lacks = grow.rows(taught)
-        assert not np.array_equal(lacks, whole) or growth != grow.GROWTH or teaching != grow.TEACHING
-    assert np.array_equal(grow.rows(taught), whole) and (growth, teaching) == (grow.GROWTH, grow.TEACHING)
+        assert not np.array_equal(grow.rows(taught), whole)
+    assert np.array_equal(grow.rows(taught), whole)
+
+
+@pytest.mark.parametrize("part", TAUGHT, ids=lambda part: part.name)
+def test_trees_are_taught_otherwise_and_then_as_before(part):
+    ((room, name, instead),) = part.switches
+    before = getattr(room, name)
+    with ablation.left_out(part):
+        assert getattr(room, name) is instead
+    assert getattr(room, name) is before and before != instead
 
 
 def test_a_part_that_the_house_no_longer_has_is_an_error():

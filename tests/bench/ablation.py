@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +43,8 @@ _CACHED = (
     names.skeleton,
 )
 
+_ROWS = grow.rows
+
 Switch = tuple[ModuleType, str, Any]  # a room's name, and what stands for it while the part is out
 
 
@@ -64,8 +66,14 @@ def _nothing(*_: object) -> float:
     return 0.0
 
 
+def _other_trees(*what: Any, whole: Callable[..., Any] = grow.grow) -> Any:
+    table, same, weights, seed = what
+    return whole(table, same, weights, seed + 1)
+
+
 PARTS = (
     Part("nothing"),
+    Part("nothing, other seed", (), ((grow, "grow", _other_trees),)),
     Part("rarity of words", ("rare conflict", "rare met"), ((measures, "_weight", lambda _: 1.0),)),
     Part(
         "consonants alone",
@@ -123,7 +131,7 @@ class Worth:
 
 def without(part: Part, known: list[grow.Lesson], strangers: int = STRANGERS) -> Worth:
     """Weigh all pairs out of fold, the part left out."""
-    setting = grow.strangers(known, max(strangers, grow.TEACHING))
+    setting = grow.strangers(known, 4 * grow.TEACHING // 3)  # of whom each four folds have enough to teach
     others = grow.strangers(known, strangers, OTHER_SEED)
     with left_out(part):
         if part.bare:
@@ -165,7 +173,7 @@ def left_out(part: Part) -> Iterator[None]:
     whole = grow.rows
 
     def rows(taught: Sequence[grow.Lesson]) -> grow.Rows:
-        table = whole(taught)
+        table = (whole(taught) if part.switches else _measured(tuple(taught))).copy()
         table[:, dropped] = 0.0
         return table
 
@@ -176,6 +184,12 @@ def left_out(part: Part) -> Iterator[None]:
         _forget()
         stack.callback(_forget)
         yield
+
+
+@lru_cache(maxsize=8)
+def _measured(taught: tuple[grow.Lesson, ...]) -> grow.Rows:
+    """Their measures with nothing left out, once for all parts that only look away from some."""
+    return _ROWS(taught)
 
 
 def _forget() -> None:
