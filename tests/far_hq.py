@@ -62,6 +62,7 @@ LINEAGE = "lineage-1"
 BUREAU = "bureau-main"
 TIMESTAMP = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 DAYS = 30
+NAMESAKE = 1_000_000
 
 Files = dict[str, bytes]
 Signers = Mapping[str, Sequence[CryptoSigner]]
@@ -73,13 +74,14 @@ def now() -> dt.datetime:
 
 
 def notice(number: int) -> Notice:
-    """An invented notice whom no other resembles."""
-    drawn = hashlib.sha256(number.to_bytes(4, "big")).digest()
+    """An invented notice whom no other resembles, but those that a million more or less is another number of."""
+    person = number % NAMESAKE
+    drawn = hashlib.sha256(person.to_bytes(4, "big")).digest()
     letters = "".join(
         "BDFGKLMNPRSTVZ"[one % 14] + "AEIOU"[other % 5] for one, other in zip(drawn, drawn[9:], strict=False)
     )
     names = (PersonName(surname=letters[:10], given=letters[10:18]),)
-    return Notice(entity_id=f"2026/{number}", tier="red", names=names, sex="M", births=(f"19{60 + number % 30}-02-03",))
+    return Notice(entity_id=f"2026/{number}", tier="red", names=names, sex="M", births=(f"19{60 + person % 30}-02-03",))
 
 
 class FarHq:
