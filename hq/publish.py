@@ -409,30 +409,33 @@ def _seal_keys(repository: Repository, family: _Family, feed: str, progress: Pro
     There are none for supplements: whoever looks at the folder sees which booths take part, and nothing else.
     """
     number, kept = family.base.epoch.number, family.base.secrets
-    waiting = [booth for booth in family.booths if not repository.public.holds(key_file(feed, number, booth.name))]
+    folder = f"{KEYS_FOLDER}/{feed}/{number}"
+    present = set(repository.public.names(f"{folder}/"))
+    waiting = [booth for booth in family.booths if key_file(feed, number, booth.name) not in present]
     about = f"{feed}/{number}"
     signer = repository.bureau_signer(feed)
     sign = lambda content: bytes.fromhex(signer.sign(content).signature)  # noqa: E731 - it has no other name
-    for done, booth in enumerate(waiting, start=1):
-        own = roll.country_key(kept.countries, booth.country)
-        file = roll.KeyFile.signed(sign, booth.name, about, kept.content_key, own)
-        box = seal.seal(file.plain(), booth.enrolment.seal, purpose="content-key", booth=booth.name, about=about)
-        repository.public.write(key_file(feed, number, booth.name), box)
-        progress(done, len(waiting))
-    return len(waiting)
+
+    def sealed() -> Iterator[tuple[str, bytes]]:
+        for done, booth in enumerate(waiting, start=1):
+            own = roll.country_key(kept.countries, booth.country)
+            file = roll.KeyFile.signed(sign, booth.name, about, kept.content_key, own)
+            box = seal.seal(file.plain(), booth.enrolment.seal, purpose="content-key", booth=booth.name, about=about)
+            yield booth.name, box
+            progress(done, len(waiting))
+
+    return repository.public.write_many(folder, sealed()) if waiting else 0
 
 
 def remove_key_files(repository: Repository, booth: str) -> int:
     """Take a booth's key files, of whatever feed and epoch, out of the publication; how many there were."""
     files = [name for name in repository.public.names(f"{KEYS_FOLDER}/") if name.rpartition("/")[2] == booth]
-    for name in files:
-        repository.public.remove(name)
-    return len(files)
+    return repository.public.remove_many(files)
 
 
 def _remove_old_keys(repository: Repository, head: Head) -> None:
     """Remove the key files of epochs before the last one: a booth may still be reading the publication before."""
-    for name in repository.public.names(f"{KEYS_FOLDER}/{head.feed}/"):
-        epoch = name.split("/")[2]
-        if epoch.isdecimal() and int(epoch) < head.epoch - 1:
-            repository.public.remove(name)
+    names = repository.public.names(f"{KEYS_FOLDER}/{head.feed}/")
+    epochs = ((name, name.split("/")[2]) for name in names)
+    old = [name for name, epoch in epochs if epoch.isdecimal() and int(epoch) < head.epoch - 1]
+    repository.public.remove_many(old)

@@ -331,6 +331,11 @@ class Noting(Spool):
         self.written.append(name)
         return super().write(name, content)
 
+    def write_many(self, folder, files):
+        files = list(files)
+        self.written += [f"{folder}/{name}" for name, _ in files]
+        return super().write_many(folder, files)
+
 
 def test_key_files_are_in_place_before_the_timestamp_that_needs_them(hq, booth):
     hq.register.take([entry(1)])

@@ -332,3 +332,43 @@ def test_sweeping_leaves_a_living_writer_alone(spool: Spool):
 
     spool.write("a", pieces())
     assert spool.read("a", 100) == b"first second"
+
+
+# --- many at once ------------------------------------------------------------------------------------------------
+
+
+def test_many_files_are_whole_and_counted(tmp_path):
+    spool = Spool(tmp_path, file_mode=0o640)
+    spool.write("keys/base/1/OLD", b"old")
+    files = {f"ZZ-{number}": os.urandom(1000 + number) for number in range(200)}
+    assert spool.write_many("keys/base/1", files.items()) == 200
+    assert {name: spool.read(f"keys/base/1/{name}", 2000) for name in files} == files
+    counted = spool._usage
+    assert counted == spool.usage() and counted.files == 201
+    assert not list(tmp_path.rglob(".*.part"))
+    assert stat.S_IMODE((tmp_path / "keys" / "base" / "1" / "ZZ-7").stat().st_mode) == 0o640
+
+
+def test_many_files_over_the_quota_are_refused_and_none_is_half(tmp_path):
+    spool = Spool(tmp_path, max_files=50)
+    with pytest.raises(SpoolFault):
+        spool.write_many("keys", ((f"ZZ-{number}", b"x" * 100) for number in range(500)))
+    assert {file.stat().st_size for file in (tmp_path / "keys").iterdir()} == {100}
+    assert not list(tmp_path.rglob(".*.part"))
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "a/../../b", ""])
+def test_a_name_that_is_not_safe_is_none_of_many(tmp_path, name):
+    with pytest.raises(Malformed):
+        Spool(tmp_path).write_many("keys", [("ZZ-1", b"good"), (name, b"bad")])
+    assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == ["ZZ-1"]
+
+
+def test_many_files_are_removed_and_those_that_are_not_there_are_fine(tmp_path):
+    spool = Spool(tmp_path)
+    spool.write_many("keys/base/1", [(f"ZZ-{number}", b"x") for number in range(20)])
+    spool.write("keys/base/2/ZZ-1", b"x")
+    spool.write("keys/stays", b"x")
+    names = spool.names("keys/base/")
+    assert spool.remove_many([*names, "keys/base/1/ZZ-NOBODY"]) == 21
+    assert spool.names() == ["keys/stays"]
