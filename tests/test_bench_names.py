@@ -88,6 +88,15 @@ def test_what_is_missing_is_said_and_not_left_out(compared, tmp_path):
     assert next(pairs.figures_of(whole))["against"] == "all rivals answered"
 
 
+def test_one_person_in_two_lists_is_no_stranger():
+    def pair(query, candidate):
+        return grow.Lesson(query, candidate, False, "strangers", "", 0)
+
+    assert pairs.listed_twice(pair("HOLM, Ingrid", "Ingrid Holm"))
+    assert not pairs.listed_twice(pair("HOLM, Ingrid", "Ingrid Holt Orlov"))
+    assert not pairs.listed_twice(pair("Анна Орлова", "Иван Орлов"))
+
+
 def test_the_best_threshold_is_that_of_the_best_f1():
     scores, same = np.array([0.1, 0.4, 0.5, 0.9]), np.array([False, True, False, True])
     assert pairs.best_threshold(scores, same) == 0.4
