@@ -36,6 +36,7 @@ SIZE, CROSSINGS, ALERTS = 200, 8, 60
 OCCUPANCIES = 2000
 INNOCENTS = 400
 STRANGERS = 500
+BOOTHS = 12
 BOOTH_FIGURES = {
     "verdict_p50",
     "verdict_p99",
@@ -106,6 +107,7 @@ DESK_FIGURES = {
     "hq_ingest_again_batches_of_50",
     "ccc_list_of_200",
 }
+EPOCH_FIGURES = {"epoch", "epoch_cpu", "epoch_bytes_a_booth"}
 RADIATION_FIGURES = {
     *(
         f"false_alarms_{lane}{bound}"
@@ -160,6 +162,7 @@ FIGURES_WITHOUT_SIZE = {
     *WAY_FIGURES,
     *LINE_FIGURES,
     *DESK_FIGURES,
+    *EPOCH_FIGURES,
     *RADIATION_FIGURES,
     *REFERRAL_FIGURES,
     *NAME_FIGURES,
@@ -186,6 +189,7 @@ def told():
         "indexed": SIZE,
         "innocents": INNOCENTS,
         "strangers": STRANGERS,
+        "booths": BOOTHS,
     }
     words = [word for name, number in sizes.items() for word in (f"--{name}", str(number))]
     command = [sys.executable, "-m", "tests.bench", *words]

@@ -18,11 +18,11 @@ from rich.progress import Progress
 from failsafe.agent import bench
 from failsafe.agent.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import headquarters, hq_ingest, indexing, journey, line, pairs, parts, portal, referrals
+from tests.bench import epochs, headquarters, hq_ingest, indexing, journey, line, pairs, parts, portal, referrals
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
-STEPS_ONCE = 8
+STEPS_ONCE = 9
 STEPS_A_SIZE = 2
 
 
@@ -34,6 +34,7 @@ def measure(
     indexed: Sequence[int],
     innocents: int,
     strangers: int,
+    booths: int,
     step: Callable[[str], None],
 ) -> Iterator[Figure]:
     """Every figure at every size, `alerts` in a backlog; `step` is told what is measured next."""
@@ -50,6 +51,7 @@ def measure(
         ),
         ("pairs of names, beside rivals", lambda place: pairs.figures(strangers=strangers)),
         ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
+        ("a new epoch for many booths", lambda place: epochs.figures(place, booths)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
     for what, figures in once:
@@ -78,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--indexed", type=int, action="append", help="Persons in an index alone; may be repeated.")
     options.add_argument("--innocents", type=int, default=referrals.INNOCENTS, help="Travellers who are on no list.")
     options.add_argument("--strangers", type=int, default=pairs.STRANGERS, help="Unrelated pairs of names.")
+    options.add_argument("--booths", type=int, default=epochs.BOOTHS_USUAL, help="Booths of an epoch.")
     chosen = options.parse_args(arguments)
     sizes = tuple(chosen.persons or bench.SIZES)
     indexed = tuple(chosen.indexed or indexing.SIZES)
@@ -90,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.update(bar, description=what, advance=1)
 
         numbers = chosen.crossings, chosen.alerts, chosen.occupancies, indexed, chosen.innocents
-        for row in measure(sizes, *numbers, chosen.strangers, step):
+        for row in measure(sizes, *numbers, chosen.strangers, chosen.booths, step):
             rows.append(row)
             print(json.dumps(row), flush=True)
     console.print(table(rows))
