@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from failsafe.agent import alignment, cognates, ear, likeness, measures, names
 from failsafe.agent.measures import MEASURES
 from tests import grow
-from tests.bench.pairs import OTHER_SEED, SCRIPTS, Scored, best_threshold, strict_recall
+from tests.bench.pairs import OTHER_SEED, SCRIPTS, Scored, best_threshold, listed_twice, strict_recall
 
 STRANGERS = 6_000
 _PLACES = {name: place for place, (name, _) in enumerate(MEASURES)}
@@ -132,7 +132,7 @@ class Worth:
 def without(part: Part, known: list[grow.Lesson], strangers: int = STRANGERS) -> Worth:
     """Weigh all pairs out of fold, the part left out."""
     setting = grow.strangers(known, 4 * grow.TEACHING // 3)  # of whom each four folds have enough to teach
-    others = grow.strangers(known, strangers, OTHER_SEED)
+    others = [one for one in grow.strangers(known, strangers, OTHER_SEED) if not listed_twice(one)]
     with left_out(part):
         if part.bare:
             aligned = _PLACES["aligned"]
