@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import shutil
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ from failsafe.hq.register import BoothRefused, Register
 from failsafe.hq.repository import Repository
 from failsafe.hq.rotation import Ceremonies, Exchange
 from failsafe.sync import envelope, seal
-from failsafe.sync.errors import NotForThisBooth, Older, Unsigned
+from failsafe.sync.errors import Missing, NotForThisBooth, Older, Unsigned
 from failsafe.sync.records import HqKeys, Receipt, Statement, encode
+from failsafe.sync.rounds import Link
 from failsafe.sync.seal import SealSecret
 from failsafe.sync.trust import Publication, read_publication
+from tests.far_end import FarEnd
 from tests.publishing import LINEAGE, PASSPHRASE, Desk, now
 from tests.sending import REGISTER_FILE, Booth, open_desk
 
@@ -113,6 +116,39 @@ def test_root_and_targets_are_renewed_without_a_new_key(desk: Desk, reader: Read
     assert after.targets.signed.expires - before.targets.signed.expires >= dt.timedelta(days=99)
     assert after.root.signed.keys == before.root.signed.keys
     assert reader.read().heads["base"].serial == 1
+
+
+def test_a_link_that_runs_brings_each_exchange_to_its_core(tmp_path: Path):
+    """Over TLS, through the link's own checks, into the spool, and through the core's."""
+    far = FarEnd(tmp_path)
+    held: dict[str, bytes] = {}
+
+    def taken(serial: int) -> bool:
+        nonlocal held
+        try:
+            found = read_publication(far.spool_in, held, far.hq.root(), tmp_path)
+        except (Missing, Unsigned):  # the link has just put the new root in place, and its timestamp comes last
+            return False
+        held = dict(found.metadata)
+        return found.heads["base"].serial == serial and found.hq_keys == far.hq.keys.hq_keys()
+
+    async def follow(url: str) -> None:
+        link = Link(far.settings(url, refresh_every_s=0.1))
+        working = asyncio.create_task(link.work())
+        try:
+            for serial, names in enumerate([("timestamp",), ("snapshot", "root-1"), ("bureau-main",), ("seal",)], 2):
+                exchange(far.hq, *names)
+                far.hq.publish(serial)
+                async with asyncio.timeout(30):
+                    while not taken(serial):
+                        await asyncio.sleep(0.05)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    with far.served() as url:
+        asyncio.run(follow(url))
+    assert Metadata.from_bytes(held["root.json"]).signed.version == 3
 
 
 # --- the old key's word --------------------------------------------------------------------------------------------

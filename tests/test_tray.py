@@ -15,7 +15,7 @@ import pytest
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.tray import Tray
 from failsafe.sync import envelope, seal
-from failsafe.sync.errors import NotForThisBooth
+from failsafe.sync.errors import NotForThisBooth, Unsigned
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import (
     Alert,
@@ -78,11 +78,11 @@ class Booth:
     def open_ledger(self) -> Ledger:
         return Ledger.open(self.folder / "ledger.db", KEY)
 
-    def make_tray(self) -> Tray:
+    def make_tray(self, signing: bytes = SIGNING) -> Tray:
         tray = Tray(
             self.folder / "spool",
             "ZZ-1",
-            SIGNING,
+            signing,
             self.open_ledger,
             self.recorder,
             self.heartbeat,
@@ -216,6 +216,20 @@ def test_what_waits_is_sealed_anew_for_another_key_of_headquarters(booth: Booth,
         assert envelope.open_entry(sealed, coming, seal.signing_public(SIGNING)) == entry
         with pytest.raises(NotForThisBooth):
             envelope.open_entry(sealed, HQ, seal.signing_public(SIGNING))
+
+
+def test_what_waits_is_signed_anew_by_the_booths_own_renewed_key(booth: Booth) -> None:
+    entry = booth.enrolled().record(alert(1))
+    until(lambda: len(booth.files) == 1)
+    before = booth.files[0].read_bytes()
+    booth.tray.stop()
+    renewed = secrets.token_bytes(32)
+    booth.tray = booth.make_tray(renewed)
+    until(lambda: len(booth.files) == 1 and booth.files[0].read_bytes() != before)
+    sealed = msgspec.json.decode(booth.files[0].read_bytes(), type=Envelope)
+    assert envelope.open_entry(sealed, HQ, seal.signing_public(renewed)) == entry
+    with pytest.raises(Unsigned):
+        booth.opened(booth.files[0])
 
 
 def test_receipts_of_a_former_key_count_while_headquarters_says_so(booth: Booth) -> None:
