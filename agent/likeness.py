@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failsafe.agent import cognates
-from failsafe.agent.alignment import Pair, align, plain_weight
-from failsafe.agent.compounds import SLIGHT
+from failsafe.agent.alignment import align, plain_weight
+from failsafe.agent.compounds import SLIGHT, parted
 from failsafe.agent.measures import MEASURES, Tokens, hear, measures, resemblance
 from failsafe.agent.names import folds
 from failsafe.agent.reasons import Held, word_lines
@@ -29,6 +29,7 @@ from failsafe.sync.records import MatchReason
 
 MATCH_FROM: Final = 0.5  # at most one in a thousand random pairs of one script reaches it
 _NO_MATCH: Final = 0.49
+_HEARD_ALIKE: Final = 0.85  # whole names that sound so alike have met, whatever their words say
 _BY_TABLE: Final = 0.97  # of a name that meets only as a table prints it: unpointed Hebrew makes many alike
 _PLACES: Final = {name: place for place, (name, _) in enumerate(MEASURES)}
 
@@ -70,9 +71,8 @@ def score_names(query: str, candidate: str) -> NameScore:
     if way is None:
         alone = (*folds(query), ())[0], (*folds(candidate), ())[0]
         return NameScore(0.0, match=False, names=(query, candidate), forms=alone)
-    pairs = align(way.query, way.candidate)[1]
     score = 1.0 if _the_same(way) else odds_to_score(float(grown().weigh([way.measures])[0]))
-    if _one_common_word(way, pairs):
+    if _one_common_word(way):
         score = min(score, _NO_MATCH)
     return NameScore(score, score >= MATCH_FROM, (query, candidate), (way.query, way.candidate))
 
@@ -83,13 +83,18 @@ def _the_same(way: Laid) -> bool:
     return told and sorted(way.query) == sorted(way.candidate)
 
 
-def _one_common_word(way: Laid, pairs: Sequence[Pair]) -> bool:
+def _one_common_word(way: Laid) -> bool:
     """All that met, beside words that say nothing, is at most one name that many bear, and one of the two says more."""
-    told = [[token for token in tokens if token not in SLIGHT] for tokens in (way.query, way.candidate)]
-    met = [token for pair in pairs for place in pair.query if (token := way.query[place]) not in SLIGHT]
-    if len(told[0]) == len(told[1]) == 1 or len(met) > 1 or sorted(way.query) == sorted(way.candidate):
+    asked, held = parted(way.query), parted(way.candidate)
+    told = [sum(token not in SLIGHT for token in tokens) for tokens in (asked, held)]
+    if told == [1, 1] or way.measures[_PLACES["heard as a run"]] >= _HEARD_ALIKE:
         return False
-    return all(cognates.groups(token) for token in met)
+    met = [
+        {asked[place] for place in pair.query} | {held[place] for place in pair.candidate}
+        for pair in align(asked, held)[1]
+    ]
+    telling = [tokens - SLIGHT for tokens in met if tokens - SLIGHT]
+    return len(telling) < 2 and all(cognates.groups(token) for tokens in telling for token in tokens)
 
 
 def odds_to_score(odds: float) -> float:
