@@ -125,11 +125,16 @@ class Lookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PersonFinding:
-    """The best grade, the graded candidates (best first), and the listed documents that were presented."""
+    """The best grade, the graded candidates (best first), and the listed documents that were presented.
+
+    `overtaken`: the index named a notice that the mirror has no more, for a step was taken whose index is still being
+    made. Who stands in place of that notice cannot be found until it is, so nobody is cleared on this finding.
+    """
 
     grade: Grade
     candidates: tuple[MatchedNotice, ...] = ()
     listed: tuple[MatchedDocument, ...] = ()
+    overtaken: bool = False
 
     @property
     def listed_grade(self) -> Literal["sure", "unsure", "none"]:
@@ -230,11 +235,13 @@ def match(traveller: Traveller, index: Index, lookup: Lookup) -> PersonFinding:
     tokens = fold(f"{traveller.surname} {traveller.given_names}")
     by_document = _by_document(traveller, lookup)
     found = names_to_weigh(tokens, traveller, index, by_document) if tokens else {}
-    matched, notices = [], {}
+    matched, notices, overtaken = [], {}, False
     for entity_id in [*found, *(by_document.keys() - found.keys())]:
         held, document = by_document.get(entity_id, (None, None))
         notice = held or lookup.notice(entity_id)
-        if notice is not None:  # not withdrawn since the index was built
+        if notice is None:  # withdrawn since the index was built
+            overtaken = True
+        else:
             notices[entity_id] = notice
             matched.append(_grade(traveller, notice, found.get(entity_id), document, len(index)))
     graded = sorted(filter(None, matched), key=_order)[:_MOST_NOTICES]
@@ -242,7 +249,7 @@ def match(traveller: Traveller, index: Index, lookup: Lookup) -> PersonFinding:
         asked = AskedName.of(traveller.surname, traveller.given_names, tokens, _weights(tokens, index))
         graded = [_with_name(each, notices[each.entity_id], found.get(each.entity_id), asked) for each in graded]
     grade: Grade = graded[0].grade if graded else "none"
-    return PersonFinding(grade, tuple(graded), tuple(_listed(traveller, lookup)))
+    return PersonFinding(grade, tuple(graded), tuple(_listed(traveller, lookup)), overtaken)
 
 
 def _order(candidate: MatchedNotice) -> tuple[bool, bool, float]:
@@ -278,18 +285,26 @@ class NameFinding:
 
 
 def names_to_weigh(
-    tokens: Tokens, traveller: Traveller, index: Index, presented: Container[str] | None = None
+    tokens: Tokens,
+    traveller: Traveller,
+    index: Index,
+    presented: Container[str] | None = None,
+    *,
+    least: float = -math.inf,
 ) -> dict[str, NameFinding]:
     """The best candidates by name, each with the best of its names.
 
     Args:
         presented: notices that hold the presented document. If given, others that cannot reach a grade whatever the
-            trees say are left out; None leaves in everybody, for calibration.
+            trees say are left out; None leaves in everybody who can reach `least`, for calibration.
+        least: points.
     """
     weight = _weights(tokens, index)
     glanced = _glances(tokens, traveller, index, weight)
     if presented is not None:
         glanced = (each for each in glanced if each.name.entity_id in presented or _may_be_graded(each, len(index)))
+    elif least > -math.inf:
+        glanced = (each for each in glanced if _most_points(each) >= least)
     glances = _best_glances(glanced)
     if not glances:
         return {}
@@ -364,12 +379,16 @@ def _name_from(evidence: float) -> float:
 
 def _may_be_graded(each: _Glance, names: int) -> bool:
     """Whether the best odds and the best of the other fields could make it a candidate."""
+    return _most_points(each) >= thresholds(names, each.name.tier).possible
+
+
+def _most_points(each: _Glance) -> float:
     aligned = 4.0 * _ALIGNED_POINTS * each.score
     evidence = each.promise - aligned - each.extra
     if each.score >= _SAME_NAME:
         evidence = max(evidence, _LEAST_BIRTH_OF_SAME_NAME + _LEAST_SEX)
-    most = _ALIGNED_POINTS * (each.score - _NAME_ZERO) + _ODDS_POINTS * _MOST_ODDS + each.extra + evidence
-    return most + _MOST_ELSE >= thresholds(names, each.name.tier).possible
+    named = _ALIGNED_POINTS * (each.score - _NAME_ZERO) + _ODDS_POINTS * _MOST_ODDS + each.extra
+    return named + evidence + _MOST_ELSE
 
 
 def _one_common_word(query: Tokens, candidate: Tokens, pairs: Sequence[Pair]) -> bool:

@@ -30,10 +30,10 @@ from tests.bench.peoples import Drawn, Humanity
 SEED = 707
 # The budget of innocents in 100,000, with room for a population that is not this one.
 POSSIBLE, STRONG, NUCLEAR = 45.0, 5.0, 450.0
-SIZES = ((500, 30_000), (5_000, 60_000), (50_000, 20_000))  # persons, innocents
+SIZES = ((500, 15_000), (5_000, 40_000), (50_000, 15_000))  # persons, innocents
 # Whatever the budget allows, a candidate has more for it than against it, and a strong one is more likely than not.
 LEAST_POSSIBLE, LEAST_STRONG, LEAST_NUCLEAR = 1.0, 4.5, 0.5
-NUCLEAR_PERSONS, NUCLEAR_LIST = 500, 5_000
+NUCLEAR_PERSONS, NUCLEAR_LIST, NUCLEAR_INNOCENTS = 500, 5_000, 15_000
 TARGET = Path(__file__).parent.parent / "agent" / "grade_tables.py"
 
 
@@ -108,7 +108,8 @@ class Best:
 def best_points(person: Drawn, held: List) -> Best:
     """What an innocent comes to; -inf where nobody is found."""
     asked = traveller(person)
-    found = matching.names_to_weigh(fold(f"{asked.surname} {asked.given_names}"), asked, held.index)
+    tokens = fold(f"{asked.surname} {asked.given_names}")
+    found = matching.names_to_weigh(tokens, asked, held.index, least=LEAST_NUCLEAR)  # of the least that is asked for
     best = corroborated = nuclear = -math.inf
     for entity_id, name in found.items():
         notice = held.notice(entity_id)
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     part = 10 if options.parse_args(arguments).quick else 1
     rows = [_size(persons, innocents // part) for persons, innocents in SIZES]
     world = World.of(SEED + 1, NUCLEAR_LIST, NUCLEAR_PERSONS)
-    innocents = SIZES[1][1] // part
+    innocents = NUCLEAR_INNOCENTS // part
     found = asked_all(world, list(world.people.persons(innocents, NUCLEAR_LIST + 1)))
     nuclear, spread = threshold([each.nuclear for each in found], NUCLEAR, LEAST_NUCLEAR)
     note = f"NUCLEAR: {NUCLEAR_PERSONS} persons, {innocents:,} innocents, {_spread(spread)}"
