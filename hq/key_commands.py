@@ -36,6 +36,7 @@ from failsafe.sync.records import Statement
 
 _BY_CEREMONY: Final = (SNAPSHOT, TIMESTAMP, RECEIPT, SEAL)
 _BY_ITSELF: Final = ("authority", "server", "content", "notify")
+_ALL_ONLINE: Final = "online"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -145,7 +146,8 @@ def _exchange_options(command: F) -> F:
 def keys_rotate(office: Office, role: str, **options: Any) -> None:  # noqa: ANN401 - those of `_exchange_options`
     """Exchange the key of ROLE for a new one.
 
-    ROLE is root, targets, snapshot, timestamp, bureau-ID, receipt, seal, authority, server, content or notify.
+    ROLE is root, targets, snapshot, timestamp, bureau-ID, receipt, seal, authority, server, content or notify; or
+    online, all that lie in online/.
     """
     _exchange(office, role, stolen=False, **options)
 
@@ -172,9 +174,7 @@ def _exchange(
     store = office.keys(media)
     _check_role(store, role, shares)
     publication = published.load(office.repository().public, store)
-    what = Exchange(
-        _shares(store, publication, role, shares), () if role in key_words.OFFLINE_ROLES else (role,), stolen, into
-    )
+    what = Exchange(_shares(store, publication, role, shares), _online_of(store, role), stolen, into)
     if not go_on(_told(store, publication, role, what, stolen=stolen), dry_run=dry_run, yes=yes):
         return
     if role in _BY_ITSELF:
@@ -182,21 +182,35 @@ def _exchange(
         return
     passphrase = read_passphrase(passphrase_file)
     with office.register() as register:
-        if role == SEAL:
+        if SEAL in what.online:
             register.spend_epochs()  # what seals content keys in the register goes too
         with bar_of("Signing"):
             Ceremonies(office.home, store).exchange(what, passphrase=passphrase, now=utc_now())
-    click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
-    if role == SEAL or role.startswith("bureau-"):
-        note("Publish next, so that a new epoch begins: `failsafe-hq publish`.")
+        click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
+        # Key files carry the bureau's signature, and the register's content keys are sealed to the sealing key.
+        if register.epochs() and (SEAL in what.online or any(one.startswith("bureau-") for one in what.online)):
+            publish_now(office, register)
+    if role == _ALL_ONLINE:
+        _another_server_certificate(office, store)
+        if not store.authority.is_changing():
+            _another_authority(office, store)
+        if programme.load(office.home).table.webhook is not None:
+            _another_notify_key(office, store)
 
 
 def _check_role(store: KeyStore, role: str, shares: tuple[int, ...]) -> None:
-    known = [*key_words.OFFLINE_ROLES, *store.online_roles(), RECEIPT, SEAL, *_BY_ITSELF]
+    known = [_ALL_ONLINE, *key_words.OFFLINE_ROLES, *store.online_roles(), RECEIPT, SEAL, *_BY_ITSELF]
     if role not in known:
         raise click.UsageError(f"There is no role {role}. Known here: {', '.join(known)}.")
     if shares and role not in key_words.OFFLINE_ROLES:
         raise click.UsageError("Only root and targets have shares: leave --share out.")
+
+
+def _online_of(store: KeyStore, role: str) -> tuple[str, ...]:
+    """The online roles whose keys a ceremony exchanges."""
+    if role == _ALL_ONLINE:
+        return (*store.online_roles(), RECEIPT, SEAL)
+    return () if role in key_words.OFFLINE_ROLES or role in _BY_ITSELF else (role,)
 
 
 def _shares(store: KeyStore, publication: Published, role: str, shares: tuple[int, ...]) -> tuple[str, ...]:

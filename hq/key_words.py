@@ -36,8 +36,8 @@ class Words:
 
 
 _FOLLOW: Final = (
-    "Booths follow by themselves: at the next refresh of their link (ten minutes), or with the next stick. One that "
-    "was off for years follows too."
+    "They follow by themselves: at the next refresh of their link (ten minutes), or with the next stick. One that was "
+    "off for years follows too."
 )
 _ROOT_NEEDED: Final = "The offline root keys, as many as must sign, and their passphrase."
 _TARGETS_NEEDED: Final = "The offline targets keys, as many as must sign, and their passphrase."
@@ -92,8 +92,8 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "bureau": Words(
         signs="heads, snapshots and deltas of this bureau's feeds",
-        changes="V.targets.json names the new key; the bureau's metadata, snapshot and timestamp are signed anew. No "
-        "notice is published again.",
+        changes="V.targets.json names the new key; the bureau's metadata, snapshot and timestamp are signed anew. Then "
+        "a new epoch is published, with what was imported by now.",
         booths=_FOLLOW,
         needs=_TARGETS_NEEDED,
         thief="With the snapshot and timestamp keys: notices of their own in this bureau's feeds, or some taken away, "
@@ -118,15 +118,14 @@ WORDS: Final[dict[str, Words]] = {
     "seal": Words(
         signs="opens alerts",
         changes="V.targets.json names the new key; snapshot and timestamp are signed anew. The old secret stays in "
-        "online/former/. The next publication starts a new epoch.",
+        "online/former/. Then a new epoch is published, with what was imported by now.",
         booths=_FOLLOW + " From then on they seal to the new key, and what still waits is sealed anew.",
         needs=_TARGETS_NEEDED,
         alerts="Alerts sealed to the old key open as long as it lies in online/former/. End it when every booth has "
         "been heard since (`failsafe-hq keys forget ID`): a booth that comes later seals anew, nothing is lost.",
         thief="Read every alert that they caught on its way, and the content keys in a copied register. They cannot "
         "write any. Until booths have the new targets; what was caught before stays readable.",
-        further=_ONLINE_STOLEN + " Publish at once, so that the new epoch begins; tell those concerned that alerts may "
-        "have been read.",
+        further=_ONLINE_STOLEN + " Tell those concerned that alerts may have been read.",
     ),
     "authority": Words(
         signs="TLS certificates of links and server",
@@ -151,6 +150,22 @@ WORDS: Final[dict[str, Words]] = {
         thief="Stand in the server's place and hold everything back, all of it sealed, until the certificate ends: a "
         "link asks nobody whether it was revoked.",
         further="If that is too long, exchange the authority too: `failsafe-hq keys revoke authority`.",
+    ),
+    "online": Words(
+        signs="everything that is done without the offline keys",
+        changes="All keys in online/ are exchanged in one go: snapshot, timestamp, every bureau, receipt, seal, "
+        "server, authority and notify. A new root and new targets are written, then a new epoch is published, with "
+        "what was imported by now.",
+        booths=_FOLLOW + " Links fetch new certificates from the server.",
+        needs=_ROOT_NEEDED + " " + _TARGETS_NEEDED,
+        alerts="Alerts sealed to the old key open as long as it lies in online/former/. Receipts of a stolen key count "
+        "no more: booths ask again. Calls to the CBRNE programme wait until it has the new public key.",
+        thief="For booths that they reach, and until these have the new root: publish notices of their own, keep "
+        "notices back, read alerts, give false receipts. They cannot change a feed's lineage, let a list shrink, or "
+        "outlast the new root.",
+        further="Set the machine up anew before the new keys lie on it. Start a new lineage (`failsafe-hq statement "
+        "--new-lineage`, and publish), so that booths take the whole list anew; end the old authority within the day "
+        "(`failsafe-hq keys forget authority`); look for `gap before` at the command centre since the theft.",
     ),
     "content": Words(
         signs="encrypts the notices of a feed, one key an epoch",
