@@ -31,6 +31,7 @@ from rich.progress import Progress
 from failsafe.agent.demo.house import DemoFailed, Windows
 from failsafe.agent.demo.station import Crowd, Ear, Gather, Station, Timings, Zone, invented, memory_mb
 from failsafe.agent.figures import Figure, Rival, figure, p50_p99, table
+from failsafe.agent.notices import LOOK_EVERY_S
 from failsafe.drivers.simulator import BITS_A_BYTE, DocumentReader, Portal, Pty, zone_frame
 from failsafe.sync.store import Migrations, Store, StoreSettings
 
@@ -285,7 +286,7 @@ class _Run:
         while not meanwhile.verdicts or self.station.serials() == held:
             meanwhile.cross(reader, ear, *self._come(1))
             time.sleep(_BETWEEN_CROSSINGS_S)
-        every = Rival("the core looks into the spool every", 1.0)
+        every = Rival("the core looks into the spool every", LOOK_EVERY_S)
         yield from figure(self._named("delta_searchable"), _now() - began_at, "s", _DELTA, every)
         alone = ("nothing to take", self.timings.verdicts)
         yield from p50_p99(self._named("verdict_during_intake"), meanwhile.verdicts, "ms", alone)

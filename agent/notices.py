@@ -35,10 +35,12 @@ from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, FeedState
 from failsafe.sync.spool import Spool
 
-LOOK_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 0.25  # three names in a folder; a delta is to be searched a second after it came
+EXAMINE_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
 # What has been read through in this time needs no waiting for in a verdict.
 _AT_ONCE_S: Final = 0.2
+_LEAVE_AFTER_S: Final = 2.0  # a reading through that takes longer is left alone when the booth stops
 _TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 
 _log = structlog.get_logger("notices")
@@ -141,6 +143,7 @@ class Notices:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
+        self._checks.wait(_LEAVE_AFTER_S)
 
     def connect(self) -> Mirror:
         """A connection to the mirror for the calling thread."""
@@ -174,7 +177,7 @@ class Notices:
                 _log.error("intake met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
                 self._worth_another_try = True
                 self._deliver(News(refusal=StoreBroken(f"The intake met {type(error).__name__}.")))
-            self._stopping.wait(LOOK_EVERY_S)
+            self._stopping.wait(EXAMINE_EVERY_S if self._broken.is_set() else LOOK_EVERY_S)
 
     def _shown(self) -> object:
         """What tells one publication in the spool from the next; None where there is none, but a welcome perhaps."""
