@@ -11,6 +11,8 @@ const code = (text) => el("bdi", { dir: "ltr", translate: "no" }, text ?? "–")
 const word = (table, key) => (table[key] ? tr(table[key]) : key);
 const words = (keys, table) => keys.map((key) => word(table, key)).join(", ");
 const joined = (...parts) => parts.filter(Boolean).join(", ");
+// Side by side, none turning its neighbour.
+const side = (...parts) => { const known = parts.filter(Boolean); return known.length > 0 && el("span", {}, known.flatMap((one, at) => [at > 0 && ", ", one instanceof Node ? one : bdi(one)])); };
 // What is known of [name, value or values], as a list of terms; what is not known has no line.
 const pairs = (rows) => el("dl", {}, rows.filter(([, value]) => value != null && value !== "" && value.length !== 0)
   .map(([name, value]) => [el("dt", {}, name), ...[value].flat().map((one) => el("dd", {}, one instanceof Node ? one : bdi(one)))]));
@@ -33,12 +35,11 @@ function description(body) {
     body.marks, body.profession, body.languages?.join(", ")].filter(Boolean);
 }
 function details(notice) {
-  const place = [notice.birth_place, country(notice.birth_country)].filter(Boolean).flatMap((one, at) => [at > 0 && ", ", bdi(one)]);
-  const born = [...(notice.births ?? []).map(code), place.length && el("span", {}, place)].filter(Boolean);
+  const born = [...(notice.births ?? []).map(code), side(notice.birth_place, country(notice.birth_country))].filter(Boolean);
   return el("div", { class: "details" },
     pairs([[t("Names"), notice.names.map(name)], [t("Born"), born], [t("Sex"), word(SEXES, notice.sex ?? "U")],
       [t("Nationalities"), (notice.nationalities ?? []).map(country)],
-      [t("Documents"), (notice.documents ?? []).map((one) => joined(one.type, one.number, country(one.country)))], [t("Description"), description(notice.description ?? {})]]),
+      [t("Documents"), (notice.documents ?? []).map((one) => side(one.type, one.number && code(one.number), country(one.country)))], [t("Description"), description(notice.description ?? {})]]),
     pairs([[t("What to do"), (notice.actions ?? []).map((one) => word(ACTIONS, one))], [t("Summary"), notice.summary],
       [t("Purposes"), notice.purposes], [t("Charges"), notice.charges], [t("Materials"), notice.materials],
       [t("Issued by"), country(notice.issuer)], [t("Published"), notice.published_at && code(notice.published_at.slice(0, 10))],
