@@ -94,8 +94,8 @@ def screen(
             person=_person(traveller, finding),
             listed=finding.listed_grade,
             radiation="none declared",
-            mirror=mirror,
-            mirror_age_s=mirror_age_s,
+            mirror="UNKNOWN" if finding.overtaken else mirror,
+            mirror_age_s=None if finding.overtaken else mirror_age_s,
             recording=True,
             nuclear=finding.nuclear,
         )

@@ -272,8 +272,11 @@ def test_the_strong_stand_first_and_the_nuclear_tier_is_told():
     assert not judge(TRAVELLER, [WANTED]).nuclear
 
 
-def test_a_notice_withdrawn_since_the_index_was_built_is_no_candidate():
-    assert match(TRAVELLER, index_of([WANTED, *STRANGERS]), Held()).grade == "none"
+def test_a_notice_withdrawn_since_the_index_was_built_is_no_candidate_and_clears_nobody():
+    """Whoever stands in its place now is not in that index."""
+    finding = match(TRAVELLER, index_of([WANTED, *STRANGERS]), Held())
+    assert (finding.grade, finding.overtaken) == ("none", True)
+    assert not judge(TRAVELLER, [WANTED]).overtaken
 
 
 def test_an_empty_mirror_finds_nobody():

@@ -361,6 +361,19 @@ def test_notices_that_expire_while_a_crossing_is_open_take_its_clear_back() -> N
     assert booth.words == ["CLEAR", "CANNOT CLEAR"]
 
 
+def test_nobody_is_cleared_between_a_step_and_its_index() -> None:
+    """The mirror has another notice in place of the one that the index still names; once that is made, it stops."""
+    booth = Booth(detector=False)
+    renamed, before = Shelf((msgspec.structs.replace(SUBJECT, entity_id="2026/999"),), ()), booth.shift.shelf.index
+    after, renamed.index = renamed.index, before
+    booth.shift.shelf = renamed
+    booth.show(HIT)
+    assert booth.words == ["CANNOT CLEAR"]
+    renamed.index = after
+    booth.post.judge_again(booth.now)
+    assert booth.words == ["CANNOT CLEAR", "STOP"]
+
+
 def test_what_was_found_stays_found_when_its_notice_goes() -> None:
     booth = Booth(detector=False)
     booth.show(HIT)
