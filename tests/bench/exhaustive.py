@@ -58,10 +58,15 @@ class Exhaustive:
             + [0]
         )
         width = max(map(len, borne), default=0)
-        self._bits: list[set[str]] = [
-            set(map(_sound, row[2].split())) | set(map(_sound, _pairs(row[2].split()))) for row in self._rows
+        self._short = [
+            (token, numbers[text])
+            for text, tokens in self._tokens_of.items()
+            for token in sorted(tokens)
+            if 1 < len(token) <= 5 and text.isupper()
         ]
-        self._days = [{tuple(birth.split("-")) for birth in row[4] if len(birth) == 10} for row in self._rows]
+        days = [[_number(*birth.split("-")) for birth in row[4] if len(birth) == 10] for row in self._rows]
+        most = max(map(len, days), default=0)
+        self._days = np.array([each + [0] * (most - len(each)) for each in days], np.int32)
         self._matrix = np.array([row + [-1] * (width - len(row)) for row in borne], np.int32)
         self._whole = np.array(
             [
@@ -95,14 +100,14 @@ class Exhaustive:
             for place in range(5, len(token) - 4):
                 head, tail = _sound(token[:place]), _sound(token[place:])
                 if head in self._number and tail in self._number:
-                    both = np.array([{head, tail} <= bits for bits in self._bits])
+                    first, second = ((self._matrix == self._number[part]).any(axis=1) for part in (head, tail))
+                    both = first & second
                     gained += both * 100 * (self._weights[self._number[head]] + self._weights[self._number[tail]])
                     met += 2 * both
                     free |= both & alone
         same_day = np.zeros(len(self._rows), np.bool_)
         if not alone:
-            days = {day for birth in births for day in _days(birth)}
-            same_day = np.array([not days.isdisjoint(each) for each in self._days])
+            same_day = np.isin(self._days, [day for birth in births for day in _days(birth)]).any(axis=1)
             met += same_day
         asked = sum(self._asked(token) for token in dict.fromkeys(tokens))
         smaller, larger = np.minimum(self._whole, asked), np.maximum(self._whole, asked)
@@ -132,12 +137,13 @@ class Exhaustive:
                 for number, other in enumerate(self._bones):
                     if other == bones:
                         close[number] = max(close[number], 75)
-            if len(word) <= 5 and not joined:
-                for number, text in enumerate(self._sounds):
-                    for token in self._tokens_of[text]:
-                        likely = 1 < len(token) <= 5 and text.isupper() and (len(word) > 2 or len(token) == 2)
-                        if likely and (off := OSA.distance(word, token)) <= 1:
-                            close[number] = max(close[number], 100 - 100 * off // max(len(word), len(token)))
+            if len(word) <= 5 and not joined and self._short:
+                distances = cdist([word], [token for token, _ in self._short], scorer=OSA.distance, dtype=np.int32)[0]
+                for place in np.flatnonzero(distances <= 1):
+                    token, number = self._short[place]
+                    if len(word) > 2 or len(token) == 2:
+                        longer = max(len(word), len(token))
+                        close[number] = max(close[number], 100 - 100 * distances[place] // longer)
             if cut and len(word) >= 3:
                 for number, text in enumerate(self._sounds):
                     if any(token.startswith(word) for token in self._tokens_of[text]):
@@ -181,8 +187,13 @@ def _pairs(tokens: Sequence[str], longest: int = 4) -> list[str]:
     ]
 
 
-def _days(birth: str) -> set[tuple[str, ...]]:
+def _days(birth: str) -> list[int]:
     if len(birth) != 10:
-        return set()
+        return []
     year, month, day = birth.split("-")
-    return {(year, month, day), (year, day, month), *((str(int(year) + off), month, day) for off in (-1, 1))}
+    others = [_number(str(int(year) + off), month, day) for off in (-1, 0, 1)]
+    return [*others, _number(year, day, month)]
+
+
+def _number(year: str, month: str, day: str) -> int:
+    return int(year + month + day)
