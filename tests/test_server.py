@@ -37,6 +37,7 @@ from failsafe.hq.server import Server, ServerFault, tls_context
 from failsafe.sync import envelope
 from failsafe.sync.mailbag import BOOTHS_FOLDER
 from failsafe.sync.records import Answer, ListedDocument, Upload, Welcome, alert_file, encode
+from failsafe.sync.trust import read_publication
 from tests import publishing
 from tests.publishing import Desk as Headquarters
 from tests.sending import REGISTER_FILE, Booth
@@ -618,6 +619,43 @@ def test_a_link_follows_another_authority_without_a_visit(tmp_path):
         _wait_for(lambda: running.errors.read_text().count(said) > 1)
         with booth.line(running.url) as client:
             assert client.get("/metadata/timestamp.json").status_code == 200
+    finally:
+        assert running.end() == 0
+
+
+def test_all_online_keys_are_exchanged_while_the_server_runs(tmp_path):
+    """What lies in online/ is exchanged; booths that know the old keys and booths that know the new ones are served."""
+    hq = Headquarters(tmp_path / "hq")
+    booth = Booth(hq, tmp_path / "booths")
+    with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
+        listed = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="lost")
+        register.take(listed=[listed])
+        publish.publish(register, hq.repository, now=publishing.now())
+    held = read_publication(hq.spool, {}, hq.root(), tmp_path).metadata
+    (tmp_path / "passphrase").write_text(publishing.PASSPHRASE)
+    script = tmp_path / "hasty.py"
+    script.write_text(
+        "from failsafe.hq import server\nserver.TIMESTAMP_EVERY_S = 0.05\nfrom failsafe.hq.cli import main\nmain()\n"
+    )
+    running = Serving(hq.home, script=script)
+    try:
+        waiting = booth.alerts(2)
+        typed = ["--home", str(hq.home), "keys", "revoke", "online", "--yes"]
+        done = CliRunner().invoke(main, [*typed, "--passphrase-file", str(tmp_path / "passphrase")])
+        assert done.exit_code == 0, done.output
+        before = _timestamp_version(hq)
+        _wait_for(lambda: _timestamp_version(hq) > before + 1)
+        with booth.line(running.url) as client:
+            old = msgspec.json.decode(client.post("/alerts", content=upload(*waiting)).content, type=Answer)
+            assert len(old.receipts) == 2 and not old.refused
+            found = read_publication(hq.spool, held, hq.root(), tmp_path)
+            assert found.hq_keys != booth.public and found.heads["base"].epoch == 2
+            for receipt, entry in zip(old.receipts, booth.entries, strict=True):
+                envelope.check_receipt(receipt, entry, found.hq_keys)
+            booth.public = found.hq_keys
+            new = msgspec.json.decode(client.post("/alerts", content=upload(*booth.alerts(1))).content, type=Answer)
+            assert len(new.receipts) == 1
+            assert client.get("/welcome").content != encode(booth.welcome)
     finally:
         assert running.end() == 0
 
