@@ -224,13 +224,13 @@ def drawing(found: Compared) -> str:
         ("the most similar other listed person", own.scores[~same]),
         ("the same person", own.scores[same]),
     )
-    grid = np.linspace(-9.0, 6.0, 121)
+    grid = np.linspace(-8.0, 8.0, 129)
     lying = Chart(
         "Share of pairs that score so high or higher",
         [Curve(name, _reaching(part, grid)) for name, part in kinds],
-        across=(-9.0, 6.0),
+        across=(-8.0, 8.0),
         up=(1e-4, 1.0),
-        across_ticks=(-9, -6, -3, 0, 3, 6),
+        across_ticks=(-8, -4, 0, 4, 8),
         up_ticks=(1e-4, 1e-3, 1e-2, 0.1, 1.0),
         up_log=True,
         across_name="score, as logarithm of odds",
