@@ -84,16 +84,16 @@ def _the_same(way: Laid) -> bool:
 
 
 def _one_common_word(way: Laid) -> bool:
-    """All that met, beside words that say nothing, is at most one name that many bear, and one of the two says more."""
+    """All that met is one name that many bear, initials, or words that say nothing, and one of the two says more."""
     asked, held = parted(way.query), parted(way.candidate)
     told = [sum(token not in SLIGHT for token in tokens) for tokens in (asked, held)]
     if told == [1, 1] or way.measures[_PLACES["heard as a run"]] >= _HEARD_ALIKE:
         return False
-    met = [
-        {asked[place] for place in pair.query} | {held[place] for place in pair.candidate}
-        for pair in align(asked, held)[1]
-    ]
+    pairs = align(asked, held)[1]
+    met = [{asked[i] for i in pair.query} | {held[j] for j in pair.candidate} for pair in pairs]
     telling = [tokens - SLIGHT for tokens in met if tokens - SLIGHT]
+    if all(pair.why == "initial" for pair, tokens in zip(pairs, met, strict=True) if tokens - SLIGHT):
+        return True
     return len(telling) < 2 and all(cognates.groups(token) for tokens in telling for token in tokens)
 
 
@@ -146,37 +146,40 @@ class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Forest:
-    """Trees made ready to weigh many pairs at a time."""
+    """Trees made ready to weigh many pairs at a time: all nodes in one row, in which a leaf leads to itself."""
 
     def __init__(self, trees: Trees) -> None:
-        nodes = max(map(len, trees.measure))
+        sizes = [len(nodes) for nodes in trees.measure]
+        self._roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+        first = np.repeat(self._roots, sizes)
+        measure = np.concatenate(trees.measure)
+        leaf = measure < 0
+        here = np.arange(len(measure))
+        ways = [np.where(leaf, here, first + np.concatenate(way)) for way in (trees.left, trees.right)]
         self._zero = trees.zero
-        self._measure = _padded(trees.measure, nodes, -1).astype(np.int16)
-        self._threshold = _padded(trees.threshold, nodes)
-        self._left = _padded(trees.left, nodes).astype(np.int16)
-        self._right = _padded(trees.right, nodes).astype(np.int16)
-        self._value = _padded(trees.value, nodes)
-        self._every = np.arange(len(trees.measure))
+        self._measure = np.where(leaf, 0, measure).astype(np.intp)
+        self._threshold = np.concatenate(trees.threshold)
+        self._ways = np.stack(ways, 1).astype(np.intp).ravel()
+        self._value = np.concatenate(trees.value)
+        self._depth = max(_depth(*tree) for tree in zip(trees.measure, trees.left, trees.right, strict=True))
 
     def weigh(self, rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
         """The logarithm of the odds of each row of measures, 0 where strangers begin to be rare."""
         table = np.asarray(rows, np.float64)
-        node = np.zeros((len(table), len(self._every)), np.int16)
-        which = np.arange(len(table))[:, None]
-        while True:
-            measure = self._measure[self._every, node]
-            if (measure < 0).all():
-                return np.asarray(self._value[self._every, node].sum(1) - self._zero)
-            goes_left = table[which, measure] <= self._threshold[self._every, node]
-            after = np.where(goes_left, self._left[self._every, node], self._right[self._every, node])
-            node = np.where(measure < 0, node, after)
+        cells = table.ravel()
+        begin = np.repeat(np.arange(len(table)) * table.shape[1], len(self._roots))
+        node = np.tile(self._roots, len(table))
+        for _ in range(self._depth):
+            goes_right = ~(cells[begin + self._measure[node]] <= self._threshold[node])
+            node = self._ways[2 * node + goes_right]
+        return np.asarray(self._value[node].reshape(len(table), -1).sum(1) - self._zero)
 
 
-def _padded(rows: Sequence[Sequence[float]], length: int, filler: float = 0.0) -> NDArray[np.float64]:
-    table = np.full((len(rows), length), filler)
-    for number, row in enumerate(rows):
-        table[number, : len(row)] = row
-    return table
+def _depth(measure: Sequence[int], left: Sequence[int], right: Sequence[int], node: int = 0) -> int:
+    """Steps from a node to its farthest leaf."""
+    if measure[node] < 0:
+        return 0
+    return 1 + max(_depth(measure, left, right, way) for way in (left[node], right[node]))
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent import cognates, ear
-from failsafe.agent.likeness import MATCH_FROM, grown, lay, score_names
+from failsafe.agent.likeness import MATCH_FROM, Forest, Trees, grown, lay, score_names
 from failsafe.agent.measures import MEASURES, hear_tokens, measures
 from tests.grow import lessons, strangers
 
@@ -176,6 +176,27 @@ def test_a_closer_name_never_scores_less():
 def test_one_word_that_many_bear_is_no_match_whichever_is_asked_for(query, candidate):
     assert not score_names(query, candidate).match
     assert not score_names(candidate, query).match
+
+
+@pytest.mark.parametrize(("query", "candidate"), [("B.B.", "Ivanka Beispielova"), ("I B", "Ivanka Beispielova")])
+def test_initials_alone_are_no_match(query, candidate):
+    assert not score_names(query, candidate).match
+    assert score_names("I. Beispielova", candidate).match
+
+
+def test_trees_are_walked_as_they_were_grown():
+    """Two trees by hand: one asks the first measure, then the second; one is a leaf alone."""
+    trees = Trees(
+        measures=("first", "second"),
+        zero=0.25,
+        measure=((0, -1, 1, -1, -1), (-1,)),
+        threshold=((0.5, 0.0, 2.0, 0.0, 0.0), (0.0,)),
+        left=((1, 0, 3, 0, 0), (0,)),
+        right=((2, 0, 4, 0, 0), (0,)),
+        value=((0.0, -1.0, 0.0, 1.0, 3.0), (0.5,)),
+    )
+    weighed = Forest(trees).weigh([[0.5, 9.0], [0.6, 2.0], [0.6, 2.1], [float("nan"), float("nan")]])
+    assert weighed == pytest.approx([-0.75, 1.25, 3.25, 3.25])
 
 
 def test_two_known_names_do_not_meet_by_their_consonants():
