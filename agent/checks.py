@@ -1,4 +1,4 @@
-"""The mirror read through after a start, beside the booth's work.
+"""The mirror read through after a start and then once a day, beside the booth's work.
 
 Of a million notices that takes most of a minute. Who is sought is found meanwhile, by the index and single notices,
 each of which is authenticated when it is read; but that nobody is sought can only be said of a mirror that is whole.
@@ -22,11 +22,14 @@ from failsafe.sync.mirror import Mirror
 # Verdicts and intake go first: reading through is nearly all arithmetic.
 _NICENESS: Final = 5
 
+# A page that went bad is found by then even if nobody asks for what is on it.
+EVERY_S: Final = 24 * 3600.0
+
 _log = structlog.get_logger("notices")
 
 
 class Checks:
-    """One reading through of the mirror in a thread of its own.
+    """The mirror read through, each time in a thread of its own.
 
     Args:
         connect: opens the mirror for the thread that calls it.
@@ -38,7 +41,11 @@ class Checks:
         self._doubt = doubt
         self._passed = threading.Event()
         self._reading = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
+        self._thread = self._reader()
+        self._due: float | None = None
+
+    def _reader(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="checks", daemon=True)
 
     @property
     def passed(self) -> bool:
@@ -48,6 +55,15 @@ class Checks:
     def begin(self) -> None:
         """Begin to read; the mirror is there by now."""
         self._thread.start()
+
+    def repeat(self, now: float) -> None:
+        """Read through again if a day has gone by since the last time; `now` by the monotonic clock."""
+        if self._due is not None and now >= self._due and not self._thread.is_alive():
+            self._due = None
+            self._thread = self._reader()
+            self._thread.start()
+        if self._due is None:
+            self._due = now + EVERY_S
 
     def wait(self, seconds: float) -> None:
         """Return once they have passed, or so many seconds later: a small mirror is read through at once."""

@@ -8,6 +8,7 @@ third one reads the mirror through (`checks`), and nobody is cleared until it ha
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import shutil
 import threading
@@ -106,6 +107,7 @@ class Notices:
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
         self._holding = Holding()
         self._said = ""
+        self._untidy = True  # memory was used and given back since
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._awaited: tuple[str, ...] = ()  # supplements that were not in the spool at the last try
         self._checks = Checks(self.connect, self._broken.set)
@@ -166,12 +168,18 @@ class Notices:
                     seen = None
                 shown = self._shown()
                 now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
+                self._checks.repeat(now)
                 if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
                     if shown != tried:
                         self._said = ""
                     seen, tried, tried_at = shown, shown, now
+                    self._untidy = True
                     self._take()
+                elif self._untidy:
+                    self._untidy = False
+                    _give_back()
                 elif self._holding.grown:
+                    self._untidy = True
                     self._merge()
             except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
                 _log.error("intake met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
@@ -299,6 +307,12 @@ def same_index(held: Edition, fresh: Edition) -> Edition:
     if fresh.floors and dict(fresh.floors) == dict(held.floors) and fresh.turn == held.turn:
         return replace(fresh, index=held.index, notices=held.notices, listed=held.listed)
     return fresh
+
+
+def _give_back() -> None:
+    """Hand free memory back to the system, which the C library would keep: of a million notices some 120 MB."""
+    with suppress(OSError, AttributeError):  # another library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

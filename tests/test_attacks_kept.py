@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from failsafe.agent import booth as core
-from failsafe.agent import knowledge, notices
+from failsafe.agent import checks, knowledge, notices
 from tests.attacked import Attacked, fed, only_refused, quickly
 from tests.far_hq import TIMESTAMP, FarHq, now
 
@@ -362,4 +362,19 @@ def test_an_older_timestamp_put_back_alone(booth: Attacked, clocks: Clocks):
     booth.wait(lambda _: booth.timestamp_version() == booth.hq.timestamp.version)
     booth.bring({**booth.hq.files(), TIMESTAMP: before})
     booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    heals(booth, clocks)
+
+
+def test_a_page_that_goes_bad_while_the_booth_runs(booth: Attacked, clocks: Clocks, monkeypatch: pytest.MonkeyPatch):
+    """Nobody asks for what is on it; it is found by the next reading through, and the notices are fetched anew."""
+    monkeypatch.setattr(checks, "EVERY_S", 0.05)
+    booth.stop()  # or the next one would only be due tomorrow
+    booth.start()
+    stands(booth, "FRESH")
+    with (booth.state / "mirror.db").open("r+b") as opened:
+        opened.seek(-100, 2)
+        opened.write(b"not what was written")
+    booth.wait(lambda _: list(booth.state.glob("mirror.db.damaged-1")))
+    booth.holds(2)
+    stands(booth, "FRESH")
     heals(booth, clocks)
