@@ -30,7 +30,7 @@ from failsafe.hq.desk_rows import Batch, Opened, entry_row, held, keep_heartbeat
 from failsafe.hq.desk_tables import DeskFault, Watch, reading
 from failsafe.hq.keys import KeyStore
 from failsafe.hq.publish import moment
-from failsafe.hq.tables import Booth, booths
+from failsafe.hq.tables import Booth, booths, supplement
 from failsafe.sync import envelope as envelopes_of
 from failsafe.sync.errors import BytesRefused, Malformed
 from failsafe.sync.records import (
@@ -107,6 +107,16 @@ class Desk:
             return None
         with reading(self._register) as connection:
             return next(iter(booths(connection, name)), None)
+
+    def may_read(self, name: str, feed: str) -> bool:
+        """Whether the booth called `name` is of a country that a supplement is for.
+
+        Raises:
+            DeskFault: the register cannot be read.
+        """
+        with reading(self._register) as connection:
+            asked, booth = supplement(connection, feed), next(iter(booths(connection, name)), None)
+        return asked is not None and booth is not None and asked.admits(booth.country)
 
     # --- alerts ----------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from failsafe.hq.desk import Desk, signer_id
 from failsafe.hq.desk_tables import DeskFault
 from failsafe.hq.static import Publication
-from failsafe.sync import renewal
+from failsafe.sync import delivery, renewal
 from failsafe.sync.errors import BytesRefused
 from failsafe.sync.records import Envelope, Upload, encode
 
@@ -95,7 +95,7 @@ class Door:
             Route("/alerts", self._answering(self._alerts), methods=["POST"]),
             Route("/heartbeat", self._answering(self._heartbeat), methods=["POST"]),
             Route(f"/{renewal.PATH}", self._answering(self._welcome), methods=["GET"]),
-            Route("/{path:path}", self._answering(self._publication.answer), methods=["GET"]),
+            Route("/{path:path}", self._answering(self._file), methods=["GET"]),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
@@ -142,6 +142,15 @@ class Door:
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(encode(booth.welcome), media_type="application/json", headers=headers)
+
+    async def _file(self, request: Request) -> Response:
+        """A file of the publication; of a supplement only for booths of its countries, though it is sealed anyway."""
+        feed = delivery.supplement_in(str(request.scope["path"]).removeprefix("/"))
+        if feed is not None:
+            name, _ = _identity(request.state.certificate)
+            if not await run_in_threadpool(self._desk.may_read, name, feed):
+                return Response(status_code=404)
+        return await self._publication.answer(request)
 
     async def _alerts(self, request: Request) -> Response:
         async with self._uploads:

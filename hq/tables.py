@@ -218,6 +218,12 @@ def supplements(connection: Connection, base: str) -> list[Supplement]:
     ]
 
 
+def supplement(connection: Connection, feed: str) -> Supplement | None:
+    """The supplement of that id, retired or not."""
+    row = connection.execute(select(SUPPLEMENTS).where(SUPPLEMENTS.c.feed == feed)).first()
+    return None if row is None else Supplement(row.feed, *_restriction(row.deny, row.allow), row.retired)
+
+
 def restrictions(connection: Connection, now: str) -> list[tuple[frozenset[str], frozenset[str] | None]]:
     """(deny, allow) of the notices that are restricted at `now`, each once; those for nobody stay at headquarters."""
     somebody = or_(HELD.c.allow.is_(None), HELD.c.allow != "")

@@ -119,3 +119,21 @@ def test_a_restriction_that_changes_reaches_the_server_only_as_another_feed(far:
     supplements = {feed for feed in far.hq.repository.heads("base") if feed != "base"}
     assert len(supplements) == 1
     assert not any(feed in path for feed in supplements for path in far.paths())
+
+
+def test_the_server_gives_a_supplement_to_nobody_else_who_asks(far: FarEnd) -> None:
+    """It is sealed; but a booth that was changed by somebody need not have it to try keys on."""
+    put_out(far, entry(1), entry(2, "XQ"), entry(3, "ZZ"))
+    files = [name for name in far.hq.spool.names("targets/feed/") if "/base/" not in name]
+    assert len(files) == 4
+    with far.served() as url, far.booth.line(url) as client:
+        answers = {name: client.get(f"/{name}").status_code for name in files}
+        heads = {name: client.head(f"/{name}").status_code for name in files}
+    assert sorted(answers.values()) == [200, 200, 404, 404] and answers == heads
+    given = {name.split("/")[2] for name, status in answers.items() if status == 200}
+    register = Register.in_file(far.hq.home / REGISTER_FILE)
+    assert given.isdisjoint(register.strange_supplements("ZZ")) and len(given) == 1
+    register.move("ZZ-ONE", "XQ")
+    register.close()
+    with far.served() as url, far.booth.line(url) as client:
+        assert {client.get(f"/{name}").status_code for name in files if name.split("/")[2] in given} == {404}
