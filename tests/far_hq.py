@@ -135,6 +135,10 @@ class FarHq:
         self._roots[f"{METADATA_FOLDER}/{self.root.version}.root.json"] = content
         return content
 
+    def root_bytes(self) -> bytes:
+        """The first root, which an enrolled booth starts from."""
+        return self._roots[f"{METADATA_FOLDER}/1.root.json"]
+
     def change_key(self, role: str) -> None:
         """A new root with a new online key for `role`, which signs from now on."""
         self.signers[role] = [CryptoSigner.generate_ed25519()]
@@ -161,7 +165,7 @@ class FarHq:
         """Seal for a booth from now on; its welcome file."""
         self.booths[enrolment.booth] = enrolment.seal
         self._seal_boxes()
-        root = self._roots[f"{METADATA_FOLDER}/1.root.json"]
+        root = self.root_bytes()
         sha256 = hashlib.sha256(root).hexdigest()
         return Welcome(booth=enrolment.booth, root=root, root_sha256=sha256, certificate="", authority="")
 

@@ -285,3 +285,67 @@ with fed(folder) as booth:
     booth.wait(lambda _: booth.word(4711) == "CLEAR")
 patch.undo()
 """)
+
+
+def test_a_full_disk_under_the_link_keeps_the_old_publication_whole(own_mounts: list[str], tmp_path: Path) -> None:
+    """Real blocks run out while files are put in place; with room again the next refresh brings what was missing."""
+    body = """
+import subprocess
+from failsafe.sync import trust
+from failsafe.sync.errors import SyncError
+from failsafe.sync.records import Want
+from failsafe.sync.refresh import Refresher
+from failsafe.sync.spool import Spool
+from tests.far_hq import FarHq, lay
+from tests.test_killed_updates import Folder
+
+disk = folder / "disk"
+for made in (disk, folder / "public", folder / "state", folder / "work"):
+    made.mkdir()
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=True)
+hq, spool = FarHq(), Spool(disk)
+refresher = Refresher(Folder(folder / "public"), spool, folder / "state", hq.root_bytes(), "ZZ-TEST-01")
+want = Want(booth="ZZ-TEST-01", feeds=("base",))
+
+def serial():
+    return trust.read_publication(spool, {}, hq.root_bytes(), folder / "work").heads["base"].serial
+
+def publish(*numbers):
+    hq.put_out(*numbers)
+    lay(Spool(folder / "public"), hq.files(), instead=False)
+
+publish(*range(50))
+refresher.refresh(want)
+assert serial() == 1
+hog = disk / "hog"
+refusals = 0
+for room in range(0, 40_000, 2_000):  # each time it runs out at another file
+    with hog.open("wb", buffering=0) as filling:
+        try:
+            while filling.write(bytes(4096)) == 4096:
+                pass
+        except OSError:
+            pass
+    os.truncate(hog, max(0, hog.stat().st_size // 4096 * 4096 - room))
+    publish(1000 + room)
+    try:
+        refresher.refresh(want)
+    except SyncError as refused:
+        refusals += 1
+        assert refused.advice
+    held = serial()
+    hog.unlink()
+    assert held >= 1 and not [one for one in disk.rglob(".*")]
+    refresher.refresh(want)
+    assert serial() == hq.head.serial
+assert refusals > 3, refusals
+"""
+    done = subprocess.run(
+        [*own_mounts, sys.executable, "-c", BEGIN + body, str(tmp_path)],
+        env=os.environ | {"FAILSAFE_BROKEN": str(tmp_path / "broken"), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
