@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS: Final = 3650
+BACKDATED: Final = dt.timedelta(hours=1)  # a booth's clock may run a little behind
 PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
 _HOST: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
@@ -95,7 +96,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))  # a booth's clock may run a little behind
+        .not_valid_before(now - BACKDATED)
         .not_valid_after(now + dt.timedelta(days=days))
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,18 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
 
 from failsafe.hq import channels, key_words, programme, published
 from failsafe.hq import enrol as enrolment
+from failsafe.hq.certificates import BACKDATED
+from failsafe.hq.desk_tables import DESK_FILE, HEARTBEATS, open_database, open_file, reading
 from failsafe.hq.key_list import key_lines
 from failsafe.hq.keys import RECEIPT, SEAL, SERVER_NAMES, SNAPSHOT, TIMESTAMP, KeyFault, KeyStore, init
 from failsafe.hq.office import (
     Office,
     bar_of,
+    database_option,
     dry_run_option,
     go_on,
     media_option,
@@ -37,6 +42,9 @@ from failsafe.sync.records import Statement
 _BY_CEREMONY: Final = (SNAPSHOT, TIMESTAMP, RECEIPT, SEAL)
 _BY_ITSELF: Final = ("authority", "server", "content", "notify")
 _ALL_ONLINE: Final = "online"
+# A link asks every ten minutes for what is new, and says every five that it lives.
+_TIME_TO_FETCH: Final = dt.timedelta(minutes=30)
+_MOST_NAMED: Final = 20
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -308,8 +316,9 @@ def keys_renew(office: Office, media: tuple[Path, ...], passphrase_file: Path | 
 @click.argument("key")
 @dry_run_option
 @yes_option
+@database_option
 @click.pass_obj
-def keys_forget(office: Office, key: str, dry_run: bool, yes: bool) -> None:
+def keys_forget(office: Office, key: str, dry_run: bool, yes: bool, database: str | None) -> None:
     """End what was kept of a key that is exchanged: KEY is its id in `keys list`, or authority."""
     store = office.keys()
     if key == "authority":
@@ -320,6 +329,7 @@ def keys_forget(office: Office, key: str, dry_run: bool, yes: bool) -> None:
         ]
         if not store.authority.is_changing():
             raise KeyFault("No new authority has begun.", "Begin one: `failsafe-hq keys rotate authority`.")
+        lines.append(_not_heard(office, store.authority.present().not_valid_before_utc + BACKDATED, database))
         if go_on(lines, dry_run=dry_run, yes=yes):
             store.authority.finish(utc_now())
             click.echo("The old authority has ended. Restart `failsafe-hq serve`.")
@@ -327,9 +337,30 @@ def keys_forget(office: Office, key: str, dry_run: bool, yes: bool) -> None:
     role = next((role for role in (SEAL, RECEIPT) if key in store.former(role)), None)
     if role is None:
         raise KeyFault("There is no former key of that id.", "`failsafe-hq keys list` shows them.")
-    if go_on([_FORGOTTEN[role]], dry_run=dry_run, yes=yes):
+    lines = [_FORGOTTEN[role]]
+    if began := store.layout.since.get(store.key_id(role)):
+        lines.append(_not_heard(office, dt.datetime.fromisoformat(began), database))
+    if go_on(lines, dry_run=dry_run, yes=yes):
         store.forget(role, key)
         click.echo("Forgotten.")
+
+
+def _not_heard(office: Office, since: dt.datetime, database: str | None) -> str:
+    """Which booths may still have the old key: those of which nothing came since the exchange, and a little more."""
+    with office.register() as register:
+        booths = [booth.name for booth in register.booths() if booth.revoked_at is None]
+    heard: dict[str, str] = {}
+    if database or (office.home / DESK_FILE).is_file():
+        engine = open_database(database) if database else open_file(office.home / DESK_FILE)
+        with reading(engine) as connection:
+            rows = connection.execute(select(HEARTBEATS.c.booth, HEARTBEATS.c.heard_at)).all()
+        heard = {row.booth: row.heard_at for row in rows}
+        engine.dispose()
+    missing = [name for name in booths if heard.get(name, "") < moment(since + _TIME_TO_FETCH)]
+    if not missing:
+        return f"Heard since the exchange: all {len(booths)} booths."
+    shown = ", ".join(missing[:_MOST_NAMED]) + (" and others" if len(missing) > _MOST_NAMED else "")
+    return f"Not heard since the exchange: {len(missing)} of {len(booths)} booths: {shown}."
 
 
 _FORGOTTEN: Final = {

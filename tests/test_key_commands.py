@@ -15,10 +15,12 @@ from failsafe.agent import keys as booth_keys
 from failsafe.hq import epochs, published
 from failsafe.hq.keys import SERVER_NAMES, KeyStore
 from failsafe.hq.register import Register
-from failsafe.sync.records import encode
+from failsafe.sync import envelope
+from failsafe.sync.records import Heartbeat, Moment, encode
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import read_publication
 from tests.publishing import PASSPHRASE, Desk, now
+from tests.sending import open_desk
 from tests.test_hq_cli import PERSON, Terminal, enrolment_file, notice_file
 
 ROLES = [
@@ -164,6 +166,32 @@ def test_a_former_sealing_key_is_kept_until_it_is_forgotten(hq: Terminal, passph
     assert "seal, former" not in table(hq)
     hq("keys", "forget", old, "--yes", code=1)
     assert "new timestamp" in hq("publish").stdout, "the register's content keys open without it"
+
+
+def test_booths_that_were_not_heard_since_are_named(hq: Terminal, passphrase: Path, tmp_path: Path):
+    desk = Desk.__new__(Desk)
+    desk.home, desk.keys = hq.home, KeyStore.open(hq.home)
+    hq("keys", "rotate", "seal", "--yes", "--passphrase-file", passphrase)
+    old = next(iter(desk.keys.former("seal")))
+    told = hq("keys", "forget", old, "--dry-run").stdout
+    assert "Not heard since the exchange: 1 of 1 booths: GE-ONE." in told
+    running = open_desk(desk)
+    booth = booth_keys.load(tmp_path / "GE-ONE-keys")
+    beat = Heartbeat(
+        booth="GE-ONE",
+        at=Moment(wall="2026-11-22T12:00:00.000Z", monotonic_s=1.0, trusted=True),
+        version="1",
+        ledger_head="0" * 64,
+        ledger_length=1,
+        sequence=0,
+        undelivered=0,
+        mirror=(),
+        mirror_state="FRESH",
+        mirror_age_s=1.0,
+    )
+    running.hear(envelope.close_heartbeat(beat, booth.signing, desk.keys.hq_keys()), now() + dt.timedelta(hours=1))
+    running.close()
+    assert "all 1 booths" in hq("keys", "forget", old, "--dry-run").stdout
 
 
 def test_root_and_targets_are_renewed_before_they_end(hq: Terminal, passphrase: Path):
