@@ -110,7 +110,7 @@ class Condition:
         if self.mirror_fault is not None:
             faults.append(f"The notices cannot be read. {self.mirror_fault.advice}")
         if not self.clock_trusted:
-            faults.append("The booth's clock is behind the last time known. Set it, or bring a newer publication.")
+            faults.append("The booth's clock went back or is late. Set it, then bring a newer publication.")
         if self.link is not None and self.link.state in _LINK_FAULTS:
             faults.append(f"{_LINK_FAULTS[self.link.state]} {self.link.detail}")
         if self.stands_still:
