@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -178,8 +179,8 @@ class Server:
         beside = [asyncio.create_task(self._sign_timestamps(condition)), asyncio.create_task(self._look(condition))]
         beside.append(asyncio.create_task(_tell(servers, booths, ccc, ready)))
         beside.append(asyncio.create_task(self._follow_certificates(context, condition)))
-        tell = lambda trouble: condition.is_so("upkeep", trouble)  # noqa: E731 - it has no other name
-        beside.append(asyncio.create_task(upkeep.keep_up(self.repository.home, tell)))
+        tell = partial(condition.is_so, "upkeep")
+        beside.append(asyncio.create_task(upkeep.keep_up(self.repository, self.clock, tell)))
         beside.append(asyncio.create_task(_keep(service, condition, servers)))
         try:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -220,7 +221,7 @@ class Server:
                 condition.troubles.pop("certificates", None)
                 log.info("the certificates were loaded anew")
             except HeadquartersError as error:
-                log.error("the certificates cannot be loaded", fault=str(error))
+                log.error("the certificates cannot be loaded", detail=error.detail, advice=error.advice)
                 condition.troubles["certificates"] = "The certificates cannot be loaded."
             before = now
 

@@ -6,6 +6,8 @@ A new epoch of a million notices takes minutes of computing, and alerts do not w
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +15,10 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+
+from failsafe.hq.faults import HeadquartersError
+from failsafe.hq.repository import Repository
+from failsafe.sync.errors import SyncError
 
 FIRST_AFTER_S: float = 60.0
 EVERY_S: float = 3600.0
@@ -22,33 +28,36 @@ _CODE: Final = "from failsafe.hq.cli import main; main()"
 log = structlog.get_logger(__name__)
 
 
-async def keep_up(home: Path, report: Callable[[str | None], None]) -> None:
+async def keep_up(
+    repository: Repository, clock: Callable[[], dt.datetime], report: Callable[[str | None], None]
+) -> None:
     """Do what is due, now and then, until cancelled.
 
     Args:
-        home: headquarters' folder.
+        repository: headquarters'.
+        clock: UTC; says whether what the offline keys have signed ends soon.
         report: told each time what is wrong, None if nothing is.
     """
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
-        code, words = await _run(home)
+        code = await _run(repository.home)
         if code:
-            log.error("what was due could not be done", said=words)
-        else:
-            log.info("upkeep", said=words)
+            log.error("what was due could not be done", status=code, advice="Run `failsafe-hq upkeep`: it says why.")
         report(_TROUBLE if code else None)
+        with contextlib.suppress(HeadquartersError, SyncError):  # who signs timestamps says that the folder is not well
+            for advice in await asyncio.to_thread(repository.ends_soon, clock()):
+                log.warning("what the offline keys have signed ends soon", advice=advice)
         await asyncio.sleep(EVERY_S)
 
 
-async def _run(home: Path) -> tuple[int, str]:
-    """Exit code and words of one upkeep; they name no notice and nobody."""
-    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+async def _run(home: Path) -> int:
+    """Exit code of one upkeep; its words are for who runs it by hand."""
+    nothing = asyncio.subprocess.DEVNULL
     command = (sys.executable, "-c", _CODE, "--home", os.fspath(home), "upkeep")
-    child = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+    child = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=nothing, stderr=nothing)
     try:
-        said, _ = await child.communicate()
+        return await child.wait()
     except asyncio.CancelledError:  # the server stops
         child.terminate()
         await child.wait()
         raise
-    return child.returncode or 0, said.decode("utf-8", "replace").strip()
