@@ -125,8 +125,8 @@ class Notices:
             shutil.rmtree(left, ignore_errors=True)
         try:
             with self.connect() as held:
-                self._checks.begin()
                 edition = self._load(held)
+                self._checks.begin()  # loading may write, and who is sought is to be found first
             self._checks.wait(_AT_ONCE_S)
         except StoreDamaged as error:
             edition = self._set_aside(error)

@@ -212,6 +212,7 @@ class Mirror:
         Raises:
             StoreDamaged: something is not as it was written; set the mirror aside and fetch it anew.
         """
+        self._store.fold_log()  # of what is in the log already, nothing comes into the file while it is read
         with self._store.snapshot():
             self._store.check()
             for feed, floor in self.floors().items():

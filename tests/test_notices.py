@@ -456,3 +456,16 @@ def test_an_index_that_cannot_be_kept_is_used_all_the_same(fed, monkeypatch):
         mirror._store.run("DELETE FROM page")
     monkeypatch.setattr(Mirror, "bind", full)
     assert found(fed.begin(), "QUILLFEATHER") == {"2026/1"}
+
+
+def test_memory_that_an_intake_used_is_handed_back(house, monkeypatch):
+    handed = queue.SimpleQueue()
+    give_back = notices._give_back
+    monkeypatch.setattr(notices, "_give_back", lambda: handed.put(give_back()))
+    house.begin()
+    house.put_out(entry(1))
+    house.carry()
+    assert house.hear().refusal is None
+    while not handed.empty():
+        handed.get()
+    assert handed.get(timeout=PATIENCE_S) is None
