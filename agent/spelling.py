@@ -40,7 +40,7 @@ class Written:
     def word(self, places: Iterable[int]) -> str:
         """What is written for these tokens; the tokens themselves where that cannot be told."""
         wanted = sorted(set(places))
-        if not self.spans:
+        if not self.spans or self.shares(wanted):
             return " ".join(self.tokens[place] for place in wanted)
         words: list[Span] = []
         for run in _runs(wanted):
@@ -49,9 +49,15 @@ class Written:
                 words.append((begin, end))
         return " ".join(_bare(self.text[begin:end]) or self.text[begin:end] for begin, end in words)
 
+    def shares(self, places: Iterable[int]) -> bool:
+        """Whether these tokens' words gave other tokens too, and cannot be parted."""
+        wanted = set(places)
+        words = {self.spans[place] for place in wanted} if self.spans else set()
+        return any(span in words and place not in wanted for place, span in enumerate(self.spans))
+
     def script(self, places: Iterable[int]) -> str:
         """In which script these tokens are written."""
-        return script(self.word(places) if self.spans else self.text)
+        return script(self.word(places) if self.spans and not self.shares(places) else self.text)
 
     def shown(self, places: Iterable[int]) -> str:
         """The word, with its Latin reading in brackets where it does not show by itself: `يوسف (YUSUF)`."""
@@ -63,7 +69,7 @@ class Written:
 
     def words(self, places: Iterable[int]) -> int:
         """Of how many words these tokens are."""
-        return len(re.split(r"[\s-]+", self.word(places)))
+        return len(self.word(places).split())
 
     def could_be(self, places: Iterable[int], token: str) -> bool:
         """Whether some document prints these tokens' word so."""

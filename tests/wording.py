@@ -86,7 +86,13 @@ SPEAKERS: Final = (
     "sync/trust.py",
 )
 # Modules that give the reasons of a match: a few words beside points.
-REASONERS: Final = ("agent/alignment.py", "agent/evidence.py", "agent/matching.py", "agent/reasons.py")
+REASONERS: Final = (
+    "agent/alignment.py",
+    "agent/evidence.py",
+    "agent/matching.py",
+    "agent/meeting.py",
+    "agent/reasons.py",
+)
 # What is put into sentences from variables, where no rule below looks.
 WITHIN: Final = {
     "agent/fusion.py": ("{0} h {1} min", "{0} min"),
