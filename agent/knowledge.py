@@ -27,7 +27,7 @@ from failsafe.agent.n42_record import Draft
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
-from failsafe.sync.errors import Awaited, StoreBroken, SyncError
+from failsafe.sync.errors import Awaited, Older, StoreBroken, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.ledger import ClockMark, Ledger, higher
@@ -38,6 +38,8 @@ COMMIT_WAIT_S: Final = 0.5  # design: the ledger commit is tried before the verd
 REMEMBER_CLOCK_S: Final = 60.0
 _BUILT_IN: Final = 2026
 _NOTHING: Final = PersonFinding(grade="none", candidates=(), listed=())
+
+_NEWEST: Final = "Bring the newest publication."
 
 _log = structlog.get_logger("booth")
 
@@ -117,6 +119,9 @@ class Knowledge:
             known = Chronicle(mark.wall, mark.elapsed_s, mark.stepped_back, mark.version, mark.signed_at)
             known = known.lived(waited_s, known.last_wall) if mark.boottime is None else known
             self._chronicle = known.slept(mark.boottime, self._lived_at)
+        if self.is_put_back():
+            self.refusal = Older("The notices on this device are older than those it has accepted.", _NEWEST)
+            _log.error("mirror put back", reason=self.refusal.reason, advice=self.refusal.advice)
         self._hold_anew()
         self._notices.watch()  # not before: without the ledger's floors nothing may be taken
         self._changed()

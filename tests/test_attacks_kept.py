@@ -265,10 +265,15 @@ def test_the_mirror_of_yesterday(booth: Attacked, clocks: Clocks):
     booth.fed(4)
     booth.stop()
     booth.put_back("mirror.db")
-    booth.bring(old)
+    booth.bring({})
     booth.start()
     told = booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    assert told["mirror"]["advice"] == "Bring the newest publication."
     assert told["mirror"]["feeds"]["base"]["serial"] == 2
+    stands(booth, "UNKNOWN")
+    booth.bring(old)
+    told = booth.wait(lambda told: "was accepted before" in (told["mirror"]["detail"] or ""))
+    assert told["mirror"]["refused"] == "older"
     stands(booth, "UNKNOWN")
     heals(booth, clocks)
 
