@@ -28,6 +28,7 @@ from failsafe.sync.records import (
     RemoveListed,
     RemoveNotice,
 )
+from failsafe.sync.store import Store
 
 KEY = bytes(range(32, 64))
 METADATA = {"timestamp.json": b"timestamp 1", "root.json": b"root 1"}
@@ -412,6 +413,27 @@ def test_rows_that_the_signed_head_does_not_account_for_are_found(held: Mirror) 
         held.check()
 
 
+def test_a_step_that_comes_while_the_mirror_is_read_through_is_no_damage(
+    held: Mirror, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_through = Store.check
+
+    def overtaken(store: Store) -> None:
+        read_through(store)
+        with Mirror.open(path, KEY) as writer:
+            writer.apply(change([PutNotice(notice=notice(99))], 6, 5, count=23, lineage="first"), derive)
+
+    monkeypatch.setattr(Store, "check", overtaken)
+    held.check()
+    assert held.notice("1900/99") is not None
+    # What the step could not fold, since it was being read beside, is folded when the reading is over.
+    assert path.with_name(path.name + "-wal").stat().st_size == 0
+
+
+def test_sizes_are_those_of_the_counts(held: Mirror) -> None:
+    assert held.sizes() == held.counts()[:2] == (20, 2)
+
+
 def test_a_body_of_another_version_is_damage_and_is_not_quoted(held: Mirror) -> None:
     held._store.run("UPDATE body SET bytes = ?", (b'{"entity_id":"1900/4","tier":"Zzyzxbert","names":[]}',))
     with pytest.raises(StoreDamaged) as caught:
@@ -529,7 +551,7 @@ def test_a_mirror_killed_at_any_moment_is_at_the_old_step_or_the_new_one(path: P
 def test_what_a_refused_step_leaves_behind_can_be_followed(held: Mirror) -> None:
     with pytest.raises(Malformed):
         held.apply(change([PutNotice(notice=notice(60))], 6, 5, count=99), derive)
-    held.apply(change([PutNotice(notice=notice(60))], 6, 5, count=23), derive)
+    held.apply(change([PutNotice(notice=notice(60))], 6, 5, count=23, lineage="first"), derive)
     assert held.floors()["base"] == Floor("first", 6, 23, 0)
 
 
