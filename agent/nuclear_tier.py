@@ -128,7 +128,8 @@ class NuclearTier:
         asked = weights @ mine / weights.sum()
         share: Likeness = (2.0 * np.maximum(held, asked) + np.minimum(held, asked)) / 3.0
         runs = cdist([_run(tokens), _run(tokens[::-1])], self._runs, scorer=OSA.normalized_similarity, dtype=np.float32)
-        return np.maximum(share, runs.max(axis=0) ** 1.5)
+        either: Likeness = np.maximum(share, runs.max(axis=0) ** 1.5)
+        return either
 
     def _near(self, words: Sequence[str], *, cut: bool) -> Likeness:
         """How near each word is to each word of the tier; the last column is nobody's."""
