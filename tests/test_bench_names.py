@@ -13,13 +13,18 @@ from failsafe.agent.figures import RATE_TARGETS, TARGETS
 from tests import grow
 from tests.bench import ablation, curves, pairs, referrals, rival
 
-PAIRS = [("Vladimir Putin", "Владимир Путин"), ("Vladimir Putin", "Ingrid Holm"), ("Ingrid Holm", "Ingrid Holm")]
+PAIRS = [
+    ("Vladimir Zorvekin", "Владимир Зорвекин"),
+    ("Vladimir Zorvekin", "Ingrid Holm"),
+    ("Ingrid Holm", "Ingrid Holm"),
+]
 
 
 @pytest.fixture
-def rivals(missing_part):
+def rivals():
+    # 650 MB that only the bench compares with: where they are not installed the bench says so in its rows.
     if not rival.installed():
-        missing_part("logic-v2 is not installed: make rivals")
+        pytest.skip("logic-v2 is not installed: make rivals")
 
 
 def test_logic_v2_answers_from_its_own_environment(rivals):
@@ -39,7 +44,7 @@ def test_a_missing_rival_is_none_and_a_broken_one_a_fault(tmp_path):
     (tmp_path / ".installed").touch()
     with pytest.raises(rival.RivalFault, match=r"ended with 3 .* make rivals") as told:
         rival.ask(PAIRS, python)
-    assert "Putin" not in str(told.value)
+    assert "Zorvekin" not in str(told.value)
 
 
 def test_the_stand_in_is_a_wheel_with_nothing_in_it(tmp_path):
