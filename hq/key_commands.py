@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
 from cryptography import x509
@@ -129,6 +129,7 @@ def keys_list(office: Office, media: tuple[Path, ...]) -> None:
 
 def _exchange_options(command: F) -> F:
     """What `rotate` and `revoke` take alike."""
+    decorated: Any = command  # click's own decorators differ in type
     for option in (
         click.argument("role"),
         click.option(
@@ -145,8 +146,8 @@ def _exchange_options(command: F) -> F:
         yes_option,
         click.pass_obj,
     )[::-1]:
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return cast(F, decorated)
 
 
 @keys.command("rotate")
