@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from failsafe.hq import changes, publish
+from failsafe.hq import changes, content_keys
 from failsafe.hq import enrol as enrolment
 from failsafe.hq.office import (
     FILE,
@@ -45,7 +45,7 @@ def booths_enrol(office: Office, file: Path, out: Path, renew: bool) -> None:
     with office.register() as register:
         booth, welcome = enrolment.enrol(content, register, repository.keys, repository, now=utc_now(), renews=renew)
         if renew:
-            publish.remove_key_files(repository, booth.booth)  # sealed to the keys that have ended
+            content_keys.remove_key_files(repository, booth.booth)  # sealed to the keys that have ended
     answer = out / f"{booth.booth}.welcome.json"
     answer.write_bytes(enrolment.welcome_bytes(welcome))
     click.echo(f'{booth.booth} of {booth.country} is enrolled.\nroot_sha256 = "{welcome.root_sha256}"')
@@ -69,7 +69,7 @@ def booths_revoke(office: Office, booth: str, no_publish: bool, dry_run: bool, y
         if not go_on(_revocation(register, booth, publishes=not no_publish), dry_run=dry_run, yes=yes):
             return
         register.revoke(booth, moment(utc_now()))
-        removed = publish.remove_key_files(office.repository(), booth)
+        removed = content_keys.remove_key_files(office.repository(), booth)
         click.echo(f"{booth} is revoked. Key files removed: {removed}.")
         if no_publish:
             note("It is shut out of new notices by the next `failsafe-hq publish`.")

@@ -15,44 +15,32 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from failsafe.hq.keys import HeadquartersError
+from failsafe.hq import content_keys
+from failsafe.hq.content_keys import EpochSecrets, Progress
+from failsafe.hq.content_keys import PublishRefused as PublishRefused
 from failsafe.hq.register import Register
 from failsafe.hq.repository import Repository
 from failsafe.hq.step import Epoch, Step
 from failsafe.hq.tables import Booth, Supplement
 from failsafe.sync import roll, seal
-from failsafe.sync.errors import BytesRefused
 from failsafe.sync.feed import encode_payload, seal_tally
 from failsafe.sync.records import (
-    KEYS_FOLDER,
     Head,
     Operation,
     Payload,
     PayloadHeader,
-    Record,
     Statement,
-    encode,
     head_target,
-    key_file,
 )
 
 BASE_FEED: Final = "base"
 MAX_DELTAS: Final = 30
-# What seals a content key to headquarters itself, so that the register alone opens no payload.
-_OWN_PURPOSE: Final = "content-key-in-register"
-_OWN_NAME: Final = "HEADQUARTERS"
-
-Progress = Callable[[int, int], None]
-
-
-class PublishRefused(HeadquartersError):
-    """Nothing was published; what booths hold stays in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +56,6 @@ class Outcome:
     retired: int = 0
 
 
-class _EpochSecrets(Record, frozen=True, kw_only=True):
-    """What the register keeps of an epoch, sealed to headquarters itself.
-
-    `countries` makes the keys of the roll's portions, and `signer` is the id of the bureau's key that has signed the
-    key files; a supplement's epoch has neither.
-    """
-
-    content_key: bytes
-    countries: bytes = b""
-    signer: str = ""
-
-
 @dataclass(slots=True)
 class _Draft:
     """A step that the register has recorded and nobody has seen yet."""
@@ -87,7 +63,7 @@ class _Draft:
     step: Step
     head: Head | None
     epoch: Epoch
-    secrets: _EpochSecrets
+    secrets: EpochSecrets
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -150,7 +126,9 @@ def publish(
     statement = _statement(repository, feed)
     with register.step(feed, statement.lineage, moment(now)) as step:
         family = _family(step, repository, statement, new_epoch)
-    sealed = _seal_keys(repository, family, feed, progress)
+    sealed = content_keys.seal_for_booths(
+        repository, feed, family.base.epoch.number, family.base.secrets, family.booths, progress
+    )
     heads, base = family.heads(), family.base
     if not heads and not family.retired:
         repository.touch_timestamp(now=now)
@@ -163,7 +141,7 @@ def publish(
     changed = tuple(head for head in heads if head.feed != feed)
     if base.head is None:
         return Outcome(None, sealed, supplements=changed, retired=family.retired)
-    _remove_old_keys(repository, base.head)
+    content_keys.remove_old_keys(repository, base.head)
     delta = base.head.deltas[0].length if _has_new_delta(base.head) else 0
     return Outcome(base.head, sealed, base.head.snapshot.length, delta, changed, family.retired)
 
@@ -232,16 +210,16 @@ def _base(
     new_epoch: bool,
 ) -> _Draft:
     _check_register(step, before.get(step.feed))
-    epoch, kept, fresh = _kept(step, repository, new_epoch)
+    epoch, kept, fresh = content_keys.kept(step, repository, new_epoch)
     signer = repository.bureau_signer(step.feed).public_key.keyid
     # Key files of another signer, or of before there were rolls, are not believed: a new epoch has new ones.
     if epoch is None or kept is None or fresh or kept.signer != signer:
         fresh = True
         number = 1 + _last_epoch(epoch, before.get(step.feed))
-        made = _EpochSecrets(
+        made = EpochSecrets(
             content_key=seal.new_content_key(), countries=secrets.token_bytes(roll.COUNTRY_KEY_LENGTH), signer=signer
         )
-        epoch, kept = Epoch(number, _own_box(repository, step.feed, number, made)), made
+        epoch, kept = Epoch(number, content_keys.own_box(repository, step.feed, number, made)), made
     draft = _Draft(step, None, epoch, kept)
     words = _roll(draft, supplements)
     same = words is None or _is_of(step.last, words)
@@ -268,11 +246,11 @@ def _supplement(step: Step, repository: Repository, published: Head | None, new_
     if count == 0:
         step.retire((step.last.removed if step.last else 0) + step.removals())
         return None
-    epoch, kept, fresh = _kept(step, repository, new_epoch)
+    epoch, kept, fresh = content_keys.kept(step, repository, new_epoch)
     if epoch is None or kept is None or fresh:
         number = 1 + _last_epoch(epoch, published)
-        kept = _EpochSecrets(content_key=seal.new_content_key())
-        epoch = Epoch(number, _own_box(repository, step.feed, number, kept))
+        kept = EpochSecrets(content_key=seal.new_content_key())
+        epoch = Epoch(number, content_keys.own_box(repository, step.feed, number, kept))
         step.begin_epoch(epoch)
     elif step.last is not None and step.last_is_out and step.is_empty():
         return _Draft(step, None, epoch, kept)
@@ -374,68 +352,3 @@ def _roll_file(draft: _Draft, serial: int, words: bytes) -> Payload:
         return _named(draft, f"{serial:08}.roll", serial, None, words)
     draft.files[last.roll.path] = words
     return last.roll
-
-
-# --- content keys --------------------------------------------------------------------------------------------
-
-
-def _kept(step: Step, repository: Repository, new_epoch: bool) -> tuple[Epoch | None, _EpochSecrets | None, bool]:
-    """The feed's epoch with its secrets, and whether a new one must begin; then they need not be readable."""
-    epoch = step.epoch()
-    if epoch is None or new_epoch or epoch.spent:
-        return epoch, None, True
-    about = f"{step.feed}/{epoch.number}"
-    try:
-        plain = repository.keys.seal_secret().open(epoch.sealed_key, purpose=_OWN_PURPOSE, booth=_OWN_NAME, about=about)
-    except BytesRefused as error:
-        raise PublishRefused(
-            "The register's content key does not open with headquarters' sealing key.",
-            "Put the right online keys back, or publish with --new-epoch.",
-        ) from error
-    try:
-        return epoch, msgspec.json.decode(plain, type=_EpochSecrets), False
-    except msgspec.DecodeError:  # of a software that knew no rolls: the content key alone
-        return epoch, None, True
-
-
-def _own_box(repository: Repository, feed: str, number: int, kept: _EpochSecrets) -> bytes:
-    own = repository.keys.hq_keys().seal
-    return seal.seal(encode(kept), own, purpose=_OWN_PURPOSE, booth=_OWN_NAME, about=f"{feed}/{number}")
-
-
-def _seal_keys(repository: Repository, family: _Family, feed: str, progress: Progress) -> int:
-    """Write the key files that are not there yet, one a booth; how many that were.
-
-    There are none for supplements: whoever looks at the folder sees which booths take part, and nothing else.
-    """
-    number, kept = family.base.epoch.number, family.base.secrets
-    folder = f"{KEYS_FOLDER}/{feed}/{number}"
-    present = set(repository.public.names(f"{folder}/"))
-    waiting = [booth for booth in family.booths if key_file(feed, number, booth.name) not in present]
-    about = f"{feed}/{number}"
-    signer = repository.bureau_signer(feed)
-    sign = lambda content: bytes.fromhex(signer.sign(content).signature)  # noqa: E731 - it has no other name
-
-    def sealed() -> Iterator[tuple[str, bytes]]:
-        for done, booth in enumerate(waiting, start=1):
-            own = roll.country_key(kept.countries, booth.country)
-            file = roll.KeyFile.signed(sign, booth.name, about, kept.content_key, own)
-            box = seal.seal(file.plain(), booth.enrolment.seal, purpose="content-key", booth=booth.name, about=about)
-            yield booth.name, box
-            progress(done, len(waiting))
-
-    return repository.public.write_many(folder, sealed()) if waiting else 0
-
-
-def remove_key_files(repository: Repository, booth: str) -> int:
-    """Take a booth's key files, of whatever feed and epoch, out of the publication; how many there were."""
-    files = [name for name in repository.public.names(f"{KEYS_FOLDER}/") if name.rpartition("/")[2] == booth]
-    return repository.public.remove_many(files)
-
-
-def _remove_old_keys(repository: Repository, head: Head) -> None:
-    """Remove the key files of epochs before the last one: a booth may still be reading the publication before."""
-    names = repository.public.names(f"{KEYS_FOLDER}/{head.feed}/")
-    epochs = ((name, name.split("/")[2]) for name in names)
-    old = [name for name, epoch in epochs if epoch.isdecimal() and int(epoch) < head.epoch - 1]
-    repository.public.remove_many(old)

@@ -14,8 +14,9 @@ import pytest
 
 from failsafe.agent import keys as booth_keys
 from failsafe.agent import names
+from failsafe.hq import content_keys, enrol, publish
 from failsafe.hq import courier as hq_courier
-from failsafe.hq import enrol, publish
+from failsafe.hq.content_keys import EpochSecrets
 from failsafe.hq.keys import HeadquartersError
 from failsafe.hq.publish import Outcome, PublishRefused
 from failsafe.hq.register import BoothRefused, Register, Stock
@@ -458,10 +459,10 @@ def named(files: dict[str, bytes], path: str, serial: int, base: int | None) -> 
     return Payload(path=path, serial=serial, base_serial=base, length=len(files[path]), sha256=digest)
 
 
-def forged(hq: Hq, **changes: object) -> tuple[Head, publish._EpochSecrets]:
+def forged(hq: Hq, **changes: object) -> tuple[Head, EpochSecrets]:
     """The published head of the base feed with other words, and what a thief of the register and its keys knows."""
     with hq.register.step("base", hq.repository.statement("base").lineage, "2026-11-22T00:00:00Z") as step:
-        _, kept, _ = publish._kept(step, hq.repository, False)
+        _, kept, _ = content_keys.kept(step, hq.repository, False)
     head = hq.repository.head("base")
     return msgspec.structs.replace(head, serial=head.serial + 1, deltas=(), **changes), kept
 
