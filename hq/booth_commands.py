@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -66,7 +67,9 @@ def booths_revoke(office: Office, booth: str, no_publish: bool, dry_run: bool, y
     """End BOOTH's part: lost, stolen or given up. It keeps what it has read, and reads nothing published afterwards."""
     with office.register() as register:
         register.check_takes_part(booth)
-        if not go_on(_revocation(register, booth, publishes=not no_publish), dry_run=dry_run, yes=yes):
+        # A script that shuts a stolen booth out is not stopped to be asked.
+        sure = yes or not sys.stdin.isatty()
+        if not go_on(_revocation(register, booth, publishes=not no_publish), dry_run=dry_run, yes=sure):
             return
         register.revoke(booth, moment(utc_now()))
         removed = content_keys.remove_key_files(office.repository(), booth)
