@@ -78,6 +78,7 @@ SPEAKERS: Final = (
     "sync/link.py",
     "sync/mirror.py",
     "sync/refresh.py",
+    "sync/renewal.py",
     "sync/roll.py",
     "sync/rounds.py",
     "sync/seal.py",
