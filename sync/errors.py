@@ -90,7 +90,7 @@ class Awaited(Missing):
 
     usual_advice = "The link fetches it now; where a stick is carried, import the same stick once more."
 
-    def __init__(self, detail: str, feeds: tuple[str, ...]) -> None:
+    def __init__(self, detail: str, feeds: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.feeds = feeds
 
