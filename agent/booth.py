@@ -422,7 +422,9 @@ class Booth:
         state, age_s, _ = known.mirror()
 
         def judge(_now: float) -> dict[str, Any]:
-            return screening.screen(person, known.edition.index, known.held(), mirror=state, mirror_age_s=age_s)
+            held = known.held()
+            with held.at_one_moment():
+                return screening.screen(person, known.edition.index, held, mirror=state, mirror_age_s=age_s)
 
         try:
             answer = self._ask(judge)

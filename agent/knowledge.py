@@ -221,7 +221,9 @@ class Knowledge:
         if presented.traveller is None:
             return _NOTHING
         try:
-            return match(presented.traveller, self.edition.index, self.held())
+            held = self.held()
+            with held.at_one_moment():
+                return match(presented.traveller, self.edition.index, held)
         except SyncError as error:
             self._mirror_failed(error)
             return _NOTHING

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple
@@ -223,6 +224,10 @@ class Mirror:
         self._store.fold_log()  # a step that came meanwhile could not, and what it removed is still in the log
 
     # --- what is asked of it ---------------------------------------------------------------------------------
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """What is asked within is answered of one step, though another be taken meanwhile."""
+        return self._store.at_one_moment()
 
     def notice(self, entity_id: str) -> Notice | None:
         """The notice, or None; where several feeds hold it, the nuclear tier wins, then the first feed by name."""

@@ -150,6 +150,16 @@ class Store:
                 self._roll_back()
                 raise
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is asked in the block is answered as of one moment, whatever is written meanwhile; nothing waits."""
+        with self.told():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._roll_back()
+
     def _roll_back(self) -> None:
         # A full disk or an I/O error may have rolled back already; then there is nothing left to undo.
         if self._connection.in_transaction:

@@ -367,6 +367,16 @@ def test_a_reader_keeps_its_list_while_a_writer_replaces_it(held: Mirror, path: 
         assert len(list(reader.names())) == 2
 
 
+def test_what_is_asked_at_one_moment_is_of_one_step(held: Mirror, path: Path) -> None:
+    """A verdict that asks for two notices is told of both or of neither."""
+    with Mirror.open(path, KEY) as reader:
+        with reader.at_one_moment():
+            assert reader.notice("1900/1") is not None
+            held.apply(change([RemoveNotice(entity_id=f"1900/{number}") for number in (1, 2)], 6, 5, 20), derive)
+            assert reader.notice("1900/2") is not None
+        assert reader.notice("1900/1") is None and reader.notice("1900/2") is None
+
+
 # --- secrecy and damage ------------------------------------------------------------------------------------------
 
 
