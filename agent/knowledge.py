@@ -198,7 +198,10 @@ class Knowledge:
     def _accept(self, taken: Taken) -> None:
         """A new beginning of the age, where the timestamp is newer than any before and not only than the mirror's."""
         version, signed_at = taken.timestamp_version, taken.signed_at
-        if taken.newer and self._chronicle.is_surpassed_by(version, signed_at):
+        # The mirror may have it already, from a try that broke off behind it; a ledger that was lost cannot tell.
+        news = taken.newer or self._chronicle.signed_at > 0
+        if news and self._chronicle.is_surpassed_by(version, signed_at):
+            self._lived_at = _boottime()  # what the device slept through before is not lived since
             self._chronicle = Chronicle.accepted(signed_at, version).lived(0.0, wall_clock())
             self._keep_clock()
 
