@@ -6,7 +6,8 @@ is unknown, which is never clear.
 
 A clock that went back is not believed either once it shows a later time again: who set it, and to what? It needs the
 word of headquarters, a timestamp newer than the one accepted last. A clock that is merely slow, behind that word from
-its acceptance on, is believed as soon as it has come up with it: else each timestamp would put it in doubt anew.
+its acceptance on by no more than a minute, is believed, and a slower one as soon as it has come up with it: else each
+timestamp would put a booth in doubt whose clock nobody sets.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from failsafe.agent.fusion import MirrorState
 
 # A clock that is being slewed may step back this much without losing belief.
 CLOCK_TOLERANCE_S: Final = 2.0
+# A clock may be behind headquarters' by this much: nothing beside the hours that a list may be old.
+SLOW_CLOCK_S: Final = 60.0
 # A part that flaps writes at most one record in this time; the last state is never left out.
 COALESCE_S: Final = 30.0
 
@@ -57,7 +60,8 @@ class Chronicle:
 
     def trusts(self, wall: float) -> bool:
         """Whether a wall clock that shows `wall` may be believed."""
-        return not self.stepped_back and wall >= self.last_wall - CLOCK_TOLERANCE_S
+        slow = self.last_wall <= self.signed_at
+        return not self.stepped_back and wall >= self.last_wall - (SLOW_CLOCK_S if slow else CLOCK_TOLERANCE_S)
 
     def is_surpassed_by(self, version: int, signed_at: float) -> bool:
         """Whether a trusted timestamp is newer than the one accepted last, whatever the mirror remembers.
@@ -80,7 +84,7 @@ def mirror_age_s(signed_at: float | None, chronicle: Chronicle, wall: float) -> 
     """
     if signed_at is None or not chronicle.signed_at:
         return None
-    if not chronicle.trusts(wall) or wall < signed_at - CLOCK_TOLERANCE_S:
+    if not chronicle.trusts(wall) or wall < signed_at - SLOW_CLOCK_S:
         return None
     return max(wall - signed_at, chronicle.elapsed_s, 0.0)
 

@@ -55,10 +55,18 @@ def test_a_clock_that_went_back_is_not_believed_when_it_has_come_up_again() -> N
 
 def test_a_clock_slower_than_headquarters_is_believed_as_soon_as_it_has_come_up() -> None:
     """Else each timestamp of a booth whose clock is slow would put it in doubt until the next one does."""
-    chronicle = Chronicle.accepted(SIGNED).lived(1, SIGNED - 10)
-    assert mirror_age_s(SIGNED, chronicle, SIGNED - 10) is None
-    chronicle = chronicle.lived(11, SIGNED + 1)
-    assert mirror_age_s(SIGNED, chronicle, SIGNED + 1) == 12
+    chronicle = Chronicle.accepted(SIGNED).lived(1, SIGNED - 70)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED - 70) is None
+    chronicle = chronicle.lived(71, SIGNED + 1)
+    assert mirror_age_s(SIGNED, chronicle, SIGNED + 1) == 72
+
+
+def test_a_clock_slower_by_a_minute_at_most_is_believed_and_the_age_counts_what_was_lived() -> None:
+    chronicle = Chronicle.accepted(SIGNED).lived(5, SIGNED - 60)
+    assert chronicle.trusts(SIGNED - 60) and mirror_age_s(SIGNED, chronicle, SIGNED - 60) == 5
+    assert not chronicle.trusts(SIGNED - 61)
+    passed = chronicle.lived(70, SIGNED + 10)
+    assert not passed.trusts(SIGNED + 5), "what it has shown itself it may not go behind"
 
 
 def test_a_ledger_that_was_put_back_does_not_make_a_late_word_young() -> None:
