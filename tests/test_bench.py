@@ -27,7 +27,7 @@ from failsafe.drivers import mrz
 from failsafe.drivers.simulator import Pty, zone_frame
 from failsafe.drivers.specimens import td3
 from failsafe.sync import shape
-from tests.bench import indexing, journey, line, parts
+from tests.bench import indexing, journey, kinds, line, parts
 from tests.bench.crowd import People, gather, traveller, zone
 from tests.conftest import PROJECT
 
@@ -107,6 +107,14 @@ DESK_FIGURES = {
     "hq_ingest_again_batches_of_50",
     "ccc_list_of_200",
 }
+FEED_FIGURES = {
+    "feed_snapshot",
+    "feed_snapshot_received",
+    "feed_unchanged_cpu",
+    "feed_unchanged_bodies",
+    f"feed_delta_of_{SIZE}",
+    f"feed_delta_of_{SIZE}_received",
+}
 EPOCH_FIGURES = {"epoch", "epoch_cpu", "epoch_bytes_a_booth"}
 RADIATION_FIGURES = {
     *(
@@ -128,6 +136,8 @@ RADIATION_FIGURES = {
 REFERRAL_FIGURES = {
     *(f"innocents_{grade}{bound}@5000" for grade in ("referred", "strong") for bound in ("", "_upper95")),
     *(f"disguised{kind}_found{grade}@5000" for kind in ("", "_hard") for grade in ("", "_strong")),
+    *(f"{kind}@5000" for kind in kinds.LISTED),
+    *(f"{kind}{bound}@5000" for kind in kinds.INNOCENT for bound in ("", "_upper95")),
 }
 NAME_FIGURES = {
     f"names_{what}"
@@ -168,11 +178,14 @@ FIGURES_WITHOUT_SIZE = {
     *NAME_FIGURES,
 }
 MAY_BE_NOTHING = {
+    f"feed_unchanged_bodies@{SIZE}",
     "refresh_unchanged_bodies",
     "zone_number_wrong",
     "zone_two_confusions_wrong",
     "names_strangers_matched",
-} | {name for name in RADIATION_FIGURES | REFERRAL_FIGURES if name.startswith(("false_alarms_", "innocents_"))}
+    *(name for name in RADIATION_FIGURES if name.startswith("false_alarms_")),
+    *(name for name in REFERRAL_FIGURES if name.startswith("innocents_") or "_referred" in name),
+}
 
 
 # --- the whole bench, small --------------------------------------------------------------------------------------
@@ -205,7 +218,13 @@ def rows(told):
 
 def test_booth_parts_and_headquarters_are_measured(rows):
     assert {row["name"].removesuffix(f"@{SIZE}") for row in rows} == (
-        {"machine", "load"} | BOOTH_FIGURES | PART_FIGURES | HQ_FIGURES | INDEX_FIGURES | FIGURES_WITHOUT_SIZE
+        {"machine", "load"}
+        | BOOTH_FIGURES
+        | PART_FIGURES
+        | HQ_FIGURES
+        | INDEX_FIGURES
+        | FEED_FIGURES
+        | FIGURES_WITHOUT_SIZE
     )
     without_size = {row["name"] for row in rows if not row["name"].endswith(f"@{SIZE}")}
     assert without_size == {"machine"} | FIGURES_WITHOUT_SIZE
@@ -561,8 +580,10 @@ def test_the_targets_name_figures_that_are_measured():
     of_the_index = {(name, size) for name, size in sized if name in INDEX_FIGURES}
     assert {size for _, size in of_the_index} == {str(size) for size in indexing.SIZES}
     of_the_grades = {(name, size) for name, size in sized if f"{name}@{size}" in REFERRAL_FIGURES}
-    assert {name for name, _ in sized - of_the_index - of_the_grades} <= BOOTH_FIGURES
-    assert {size for _, size in sized - of_the_index - of_the_grades} == {str(bench.SIZES[-1])}
+    rest = sized - of_the_index - of_the_grades
+    assert {name for name, _ in rest} <= BOOTH_FIGURES | FEED_FIGURES | {"feed_delta_of_1000"}
+    # A million is measured when it is asked for: failsafe bench --persons 1000000.
+    assert {size for _, size in rest} == {str(bench.SIZES[-1]), "1000000"}
     assert {name for name in TARGETS.keys() | RATE_TARGETS.keys() if "@" not in name} <= FIGURES_WITHOUT_SIZE
     assert not TARGETS.keys() & RATE_TARGETS.keys()
 

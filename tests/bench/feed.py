@@ -35,8 +35,7 @@ from failsafe.sync.refresh import Brought, Refresher
 from failsafe.sync.shape import read
 from failsafe.sync.spool import Spool
 from tests.bench.crowd import People
-from tests.bench.line import LOOKS, Anew, Sender, background_loop, open_headquarters, sender_of
-from tests.bench.parts import timed
+from tests.bench.line import LOOKS, Anew, Sender, background_loop, open_headquarters, plain_look, sender_of
 
 PERSONS = 50_000
 CHANGED = 1_000
@@ -50,13 +49,13 @@ def figures(folder: Path, persons: int = PERSONS) -> Iterator[Figure]:
     people = People(persons)
     house = House(folder, bench.free_port())
     try:
-        publish_s = timed(lambda: open_headquarters(house, people.records()))
-        yield from figure(f"feed_import_and_publish@{persons}", publish_s, "s", 1)
+        open_headquarters(house, people.records())
         cable = Cable(house.hq_port)
         with background_loop() as loop:
-            looker = _Looker(sender_of(house), cable, loop)
+            sender = sender_of(house)
+            looker = _Looker(sender, cable, loop)
             yield from _snapshot(house, looker, persons)
-            yield from _unchanged(looker, persons)
+            yield from _unchanged(looker, sender, persons)
             yield from _delta(house, looker, people, persons)
         cable.close()
     finally:
@@ -105,21 +104,23 @@ class _Looker:
 
 
 def _snapshot(house: House, looker: _Looker, persons: int) -> Iterator[Figure]:
-    """The whole list over a cable that is pulled on the way; the metadata of each new look counts as well."""
+    """The whole list over a cable that is pulled on the way; the metadata of each new look counts as well.
+
+    The second figure's `n` is the number of breaks and the look that went well.
+    """
     length = max(file.stat().st_size for file in (house.folder / "hq" / "public" / "targets").rglob("*.snapshot"))
     over = threading.Event()
     puller = threading.Thread(target=_pull, args=(looker, length, over), name="puller", daemon=True)
     puller.start()
-    breaks, began = 0, time.process_time()
+    looks = 1
     while not _arrived(looker):
-        breaks += 1
-    cpu_s = time.process_time() - began
+        looks += 1
     over.set()
     puller.join()
-    yield from figure(f"feed_snapshot@{persons}", length, "bytes", 1)
+    a_notice = Rival("bytes a notice", length / persons)
+    yield from figure(f"feed_snapshot@{persons}", length, "bytes", persons, a_notice)
     alone = Rival("the payload alone", float(length))
-    yield from figure(f"feed_snapshot_received_with_{breaks}_breaks@{persons}", looker.received, "bytes", breaks, alone)
-    yield from figure(f"feed_snapshot_link_cpu@{persons}", cpu_s, "s", 1)
+    yield from figure(f"feed_snapshot_received@{persons}", looker.received, "bytes", looks, alone)
 
 
 def _arrived(looker: _Looker) -> bool:
@@ -150,15 +151,18 @@ def _come(partial: Path) -> int:
     return max(sizes)
 
 
-def _unchanged(looker: _Looker, persons: int) -> Iterator[Figure]:
+def _unchanged(looker: _Looker, sender: Sender, persons: int) -> Iterator[Figure]:
     """Looks for news where there is none: processor time of all threads, and bodies."""
+    plain = [plain_look(sender) for _ in range(LOOKS)]
     looks = []
     for _ in range(LOOKS):
         looker.received, began = 0, time.process_time()
         assert looker.look(looker.held()).files == 0
         looks.append(((time.process_time() - began) * 1e3, float(looker.received)))
-    for what, unit, values in zip(("cpu", "bodies"), ("ms", "bytes"), zip(*looks, strict=True), strict=True):
-        yield from figure(f"feed_unchanged_{what}@{persons}", statistics.median(values), unit, LOOKS)
+    ours, rivals = ([statistics.median(column) for column in zip(*some, strict=True)] for some in (looks, plain))
+    for what, unit, value, rival in zip(("cpu", "bodies"), ("ms", "bytes"), ours, rivals, strict=True):
+        against = Rival("a plain httpx GET of the timestamp", rival)
+        yield from figure(f"feed_unchanged_{what}@{persons}", value, unit, LOOKS, against)
 
 
 def _delta(house: House, looker: _Looker, people: People, persons: int) -> Iterator[Figure]:
@@ -167,9 +171,9 @@ def _delta(house: House, looker: _Looker, people: People, persons: int) -> Itera
     records = random.Random(SEED).sample(list(people.records()), min(CHANGED, persons))
     records = [{**record, "summary": "Changed by headquarters."} for record in records]
     house.take_notices(records)
-    publish_s = timed(lambda: house.hq("publish"))
+    house.hq("publish")
     looker.received = 0
-    look_s = timed(lambda: looker.look(held))
+    looker.look(held)
     (delta,) = looker.head().deltas
     notices = read("\n".join(json.dumps(record) for record in records)).notices
     lines = b"\n".join(msgspec.json.encode(PutNotice(notice=entry.notice)) for entry in notices)
@@ -177,8 +181,6 @@ def _delta(house: House, looker: _Looker, people: People, persons: int) -> Itera
     named = f"feed_delta_of_{len(records)}"
     yield from figure(f"{named}@{persons}", delta.length, "bytes", 1, packed)
     yield from figure(f"{named}_received@{persons}", looker.received, "bytes", 1, Rival("the payload", delta.length))
-    yield from figure(f"{named}_publish@{persons}", publish_s, "s", 1)
-    yield from figure(f"{named}_look@{persons}", look_s, "s", 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -174,7 +174,7 @@ def _looks(house: House) -> Iterator[Figure]:
     sender = sender_of(house)
     home = house.folder / "hq"
     repository = Repository(home, KeyStore.open(home))
-    plain = [_plain_look(sender) for _ in range(LOOKS)]
+    plain = [plain_look(sender) for _ in range(LOOKS)]
     with background_loop() as loop:
         looker = _Looker(sender, loop)
         looker.look()  # the publication itself
@@ -213,7 +213,7 @@ class _Looker:
         return took_ms, float(wire.received)
 
 
-def _plain_look(sender: Sender) -> tuple[float, float]:
+def plain_look(sender: Sender) -> tuple[float, float]:
     """The same of a bare GET over a new connection."""
     with sender.line() as line:
         began = time.process_time()
