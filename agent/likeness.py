@@ -2,7 +2,7 @@
 
 `make calibrate` grew the trees on public pairs of names and on pairs of strangers (tests/grow.py). **They are
 monotone**: where two names grow more alike in any measure, the score never falls. Trees without that bond are better
-on the pairs they were grown on, and call most strangers alike.
+on the pairs they were grown on; on kinds of names that nobody taught they may do anything.
 """
 
 from __future__ import annotations
