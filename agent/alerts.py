@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from failsafe.agent.fusion import AlertCall
-from failsafe.sync.records import (
+from failsafe.sync.reports import (
     Alert,
     FeedState,
     MatchedDocument,
@@ -29,11 +28,6 @@ def uuid7(wall_s: float, random: bytes) -> str:
     number = milliseconds << 80 | 0x7 << 76 | (bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | bits & (2**62 - 1)
     text = f"{number:032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-def utc(wall_s: float) -> str:
-    """UTC seconds since 1970 as ISO 8601 with milliseconds and `Z`."""
-    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

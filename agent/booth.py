@@ -20,9 +20,10 @@ from typing import Any, Final
 
 import structlog
 
-from failsafe.agent import bulletin, lanes, live, remembered, screening
-from failsafe.agent.alerts import utc
+from failsafe.agent import bulletin, lanes
 from failsafe.agent.bulletin import Condition
+from failsafe.agent.commands import live, screening
+from failsafe.agent.commands.watching import Watchers
 from failsafe.agent.config import Configuration, DeviceTable, LaneTable, PortalTable
 from failsafe.agent.findings import Findings
 from failsafe.agent.health import Change, HealthBook
@@ -40,20 +41,20 @@ from failsafe.agent.page.view import (
     Told,
     View,
 )
-from failsafe.agent.passage import advice
 from failsafe.agent.post import Issued, Post
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.radiation import remembered
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.passage import advice
 from failsafe.agent.recorder import whereabouts
 from failsafe.agent.traveller import from_entry, from_reading
 from failsafe.agent.tray import Tray
-from failsafe.agent.watching import Watchers
 from failsafe.drivers import driver as drivers
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.reading import DeviceHealth, DocumentRead, Reading
 from failsafe.screens.streams import Bell
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import Heartbeat, PersonAsRead, Want
+from failsafe.sync.reports import Heartbeat, PersonAsRead, Want, utc
 
 TICK_S: Final = 0.25
 SHOW_EVERY_S: Final = 0.2

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from failsafe.agent.alerts import utc
 from failsafe.agent.config import BoothTable, LaneTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import HealthBook
@@ -17,7 +16,7 @@ from failsafe.agent.notices import Edition
 from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Ledger, Undelivered
-from failsafe.sync.records import Heartbeat, LinkState, Moment, PartState
+from failsafe.sync.reports import Heartbeat, LinkState, Moment, PartState, utc
 
 # A line that is down is everyday life at a booth; these need somebody.
 _LINK_FAULTS: Final = {

@@ -19,7 +19,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, decoding, keys, scanning, simulating, technician, upkeep
+from failsafe.agent import config, keys
+from failsafe.agent.commands import decoding, scanning, simulating, technician, upkeep
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -31,7 +32,7 @@ from failsafe.sync.records import encode
 from failsafe.sync.shape import FaultyNotices
 
 if TYPE_CHECKING:
-    from failsafe.agent.own_alarm import LaneKind
+    from failsafe.agent.radiation.own_alarm import LaneKind
 
 Answer = Mapping[str, Any]
 _SWITCH_S = 0.0005
@@ -153,7 +154,7 @@ def line(path: Path, name: str, drop_in: bool) -> None:
 @click.option("--check", is_flag=True, help="Exit code 3 where nobody can be cleared in a lane at least.")
 def status(path: Path, as_json: bool, watch: bool, check: bool) -> None:
     """What the running core says of itself."""
-    from failsafe.agent import status as statuses
+    from failsafe.agent.commands import status as statuses
 
     console = Console()
     if watch and (as_json or not console.is_terminal):
@@ -176,7 +177,7 @@ def status(path: Path, as_json: bool, watch: bool, check: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for programs.")
 def selftest(path: Path, as_json: bool) -> None:
     """Test all that the booth stands on, from its configuration to its alarm tests, with what to do next."""
-    from failsafe.agent import selftest as selftests
+    from failsafe.agent.commands import selftest as selftests
 
     sys.exit(selftests.run(path, as_json=as_json))
 
@@ -383,7 +384,7 @@ def mrz_filter(source: IO[str]) -> None:
 @lines_in
 def names_filter(source: IO[str]) -> None:
     """Compare names: {"id", "query", "candidate"} a line."""
-    from failsafe.agent import screening
+    from failsafe.agent.commands import screening
 
     def answer(line: dict[str, Any]) -> Answer:
         query, candidate = line.get("query"), line.get("candidate")
@@ -401,7 +402,7 @@ def names_filter(source: IO[str]) -> None:
 @lines_in
 def screen_filter(path: Path, notices: Path | None, from_mirror: bool, source: IO[str]) -> None:
     """Judge persons by the notices alone: {"id", "name" or "surname", "given_names", ...} a line."""
-    from failsafe.agent import screening
+    from failsafe.agent.commands import screening
 
     if (notices is None) == (not from_mirror):
         raise click.UsageError("Give either --notices FILE or --mirror.")
@@ -457,8 +458,8 @@ def alarms(
     """Say of a detector's raw bytes which lines alarm: the portal's word, its rule's shadow, the booth's own tests."""
     from importlib.metadata import version
 
-    from failsafe.agent import alarming
-    from failsafe.agent.n42_files import FolderInUse, N42Files
+    from failsafe.agent.commands import alarming
+    from failsafe.agent.commands.n42_files import FolderInUse, N42Files
 
     try:
         found = drivers.find(driver)
@@ -510,6 +511,6 @@ def demo(once: bool, as_json: bool, port: int) -> None:
 @click.option("--persons", type=int, multiple=True, help="Sizes of the notice base; 1000 and 50000 if not given.")
 def bench(persons: tuple[int, ...]) -> None:
     """Measure this booth: each figure beside what it is compared with."""
-    from failsafe.agent import bench as benches
+    from failsafe.agent.commands import bench as benches
 
     _print_lines(benches.run(persons or (1_000, 50_000)))

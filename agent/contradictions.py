@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failsafe.agent.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
+from failsafe.agent.radiation.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
 from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorTable, PortalTable
 from failsafe.drivers.driver import DriverRefused, built_in, find
 

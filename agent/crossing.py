@@ -33,7 +33,7 @@ from itertools import zip_longest
 from typing import Final, Literal
 
 from failsafe.agent.fusion import Radiation
-from failsafe.agent.passage import Health, Passage
+from failsafe.agent.radiation.passage import Health, Passage
 from failsafe.drivers.reading import Channel
 
 ClosedBy = Literal["next", "officer", "time"]

@@ -15,13 +15,13 @@ from typing import Final
 
 import msgspec
 
-from failsafe.agent.adjudication import LONGEST_D, MEDICINES, explained
 from failsafe.agent.alerts import Circumstances
 from failsafe.agent.page.view import FindingOrder, FindingRefused, FindingView, Told
+from failsafe.agent.radiation.adjudication import LONGEST_D, MEDICINES, explained
 from failsafe.agent.recorder import Recorder
 from failsafe.sync.errors import SyncError
 from failsafe.sync.ledger import Kept, Ledger
-from failsafe.sync.records import (
+from failsafe.sync.reports import (
     ENTRY_ID,
     FINDING_ALERTS,
     FINDING_LENGTH,

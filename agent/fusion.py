@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from failsafe.sync.records import AlertKind, Urgency
+from failsafe.sync.reports import AlertKind, Urgency
 
 Person = Literal["strong", "possible", "unreadable", "none"]
 Listed = Literal["sure", "unsure", "none"]

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import structlog
 
-from failsafe.agent import pages
-from failsafe.agent.index import Index
-from failsafe.agent.segment import Segment
+from failsafe.agent.person import pages
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.segment import Segment
 from failsafe.sync.binding import Bound, Numbered
 from failsafe.sync.errors import StoreBroken, StoreDamaged
 from failsafe.sync.mirror import Mirror

@@ -13,12 +13,12 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from failsafe.agent import measurement
 from failsafe.agent.health import Change
-from failsafe.agent.measurement import Measurement
-from failsafe.agent.passage import Health
-from failsafe.agent.plausibility import SetUpLines
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.radiation import measurement
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.measurement import Measurement
+from failsafe.agent.radiation.passage import Health
+from failsafe.agent.radiation.plausibility import SetUpLines
 from failsafe.drivers.reading import Reading
 
 GLANCE_S: Final = 0.25

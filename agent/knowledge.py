@@ -17,14 +17,14 @@ import msgspec
 import structlog
 
 from failsafe.agent import alerts
-from failsafe.agent.alerts import Circumstances, utc
+from failsafe.agent.alerts import Circumstances
 from failsafe.agent.config import Configuration, LaneTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
 from failsafe.agent.keys import BoothKeys
-from failsafe.agent.matching import PersonFinding, match
-from failsafe.agent.n42_record import Draft
 from failsafe.agent.notices import Edition, News, Notices, same_index
+from failsafe.agent.person.matching import PersonFinding, match
+from failsafe.agent.radiation.n42_record import Draft
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
 from failsafe.sync.errors import Awaited, Older, StoreBroken, SyncError
@@ -32,7 +32,8 @@ from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.ledger import ClockMark, Ledger, higher
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import Alert, FeedState, HealthChange, Moment, Notice, Place, SearchLine
+from failsafe.sync.records import Notice
+from failsafe.sync.reports import Alert, FeedState, HealthChange, Moment, Place, SearchLine, utc
 
 COMMIT_WAIT_S: Final = 0.5  # design: the ledger commit is tried before the verdict shows, at most this long
 REMEMBER_CLOCK_S: Final = 60.0

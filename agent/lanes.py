@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final
 
-from failsafe.agent.course import Instrument
 from failsafe.agent.crossing import LaneSettings
-from failsafe.agent.own_alarm import Budget
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation.course import Instrument
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.own_alarm import Budget
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.agent.tables import LaneTable
 from failsafe.drivers.driver import Driver
 

@@ -12,10 +12,10 @@ from typing import Final
 
 import structlog
 
-from failsafe.agent import remembered
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.radiation import remembered
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.remembered import Forgotten
 from failsafe.agent.recorder import Attempt, Recorder
-from failsafe.agent.remembered import Forgotten
 from failsafe.sync.ledger import Ledger
 
 WRITE_EVERY_S: Final = 60.0

@@ -21,19 +21,20 @@ from typing import Final
 
 import structlog
 
-from failsafe.agent import names
 from failsafe.agent.checks import Checks
 from failsafe.agent.config import Configuration
 from failsafe.agent.holding import Holding
-from failsafe.agent.index import Index
 from failsafe.agent.keys import BoothKeys
+from failsafe.agent.person import names
+from failsafe.agent.person.index import Index
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
 from failsafe.sync.errors import Awaited, Expired, Missing, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, FeedState
+from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE
+from failsafe.sync.reports import FeedState
 from failsafe.sync.spool import Spool
 
 LOOK_EVERY_S: Final = 0.25  # three names in a folder; a delta is to be searched a second after it came

@@ -13,11 +13,9 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from failsafe.agent import alerts, fusion
-from failsafe.agent.attachments import Attachments, Due
 from failsafe.agent.crossing import Changes, Lane, LaneSettings
 from failsafe.agent.fusion import AlertCall, Findings, MirrorState, Verdict
-from failsafe.agent.matching import PersonFinding
-from failsafe.agent.n42_record import Draft, Recorded
+from failsafe.agent.page.passages import passage_view
 from failsafe.agent.page.view import (
     AlertView,
     CandidateView,
@@ -29,12 +27,15 @@ from failsafe.agent.page.view import (
     SecondView,
     VerdictView,
 )
-from failsafe.agent.passage import Health, Passage, advice
-from failsafe.agent.passages import passage_view
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.person.matching import PersonFinding
+from failsafe.agent.radiation.attachments import Attachments, Due
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.n42_record import Draft, Recorded
+from failsafe.agent.radiation.passage import Health, Passage, advice
 from failsafe.agent.traveller import Presented
 from failsafe.drivers.reading import Reading
-from failsafe.sync.records import Alert, FeedState, Notice, PersonAsRead, RadiationSummary, SearchLine
+from failsafe.sync.records import Notice
+from failsafe.sync.reports import Alert, FeedState, PersonAsRead, RadiationSummary, SearchLine
 
 HISTORY: Final = 12
 _NO_FINDING: Final = PersonFinding(grade="none", candidates=(), listed=())

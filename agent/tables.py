@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from failsafe.agent.alarm_tables import BUDGETS
-from failsafe.agent.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
+from failsafe.agent.radiation.alarm_tables import BUDGETS
+from failsafe.agent.radiation.budget import GAMMA_PER_OCCUPANCY, NEUTRON_PER_OCCUPANCY
 from failsafe.drivers.driver import LineSettings
 from failsafe.drivers.relayed import SCHEME
 from failsafe.sync.records import BOOTH_ID, FEED_ID

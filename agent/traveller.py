@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failsafe.agent.countries import NO_COUNTRY, alpha_2
-from failsafe.agent.matching import Traveller
-from failsafe.agent.names import fold
 from failsafe.agent.page.view import EntryRefused, ManualEntry
+from failsafe.agent.person.countries import NO_COUNTRY, alpha_2
+from failsafe.agent.person.matching import Traveller
+from failsafe.agent.person.names import fold
 from failsafe.drivers import mrz
 from failsafe.drivers.reading import BoardingPass, DocumentRead, Licence
 from failsafe.drivers.zone import Names, Zone
-from failsafe.sync.records import PersonAsRead
+from failsafe.sync.reports import PersonAsRead
 
 _MONTH: Final = "0[1-9]|1[0-2]"
 _DAY: Final = "0[1-9]|[12][0-9]|3[01]"

@@ -21,19 +21,18 @@ from failsafe.agent.recorder import Recorder, Task, whereabouts
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import BytesRefused, Malformed, Missing, SpoolFault, SyncError
 from failsafe.sync.ledger import Ledger, Waiting
-from failsafe.sync.records import (
+from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.reports import (
     ALERTS_FOLDER,
     HEARTBEAT_FILE,
     LINK_FILE,
     RECEIPTS_FOLDER,
     WANT_FILE,
     Heartbeat,
-    HqKeys,
     LinkState,
     Receipt,
     Want,
     alert_file,
-    encode,
     receipt_file,
 )
 from failsafe.sync.spool import Spool

@@ -8,8 +8,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from failsafe.hq import changes, content_keys
 from failsafe.hq import enrol as enrolment
+from failsafe.hq.desk import changes
+from failsafe.hq.feeds import content_keys
+from failsafe.hq.feeds.publish import moment
+from failsafe.hq.feeds.register import BoothRefused, Register
 from failsafe.hq.office import (
     FILE,
     FOLDER,
@@ -22,9 +25,7 @@ from failsafe.hq.office import (
     utc_now,
     yes_option,
 )
-from failsafe.hq.publish import moment
 from failsafe.hq.publish_commands import publish_now
-from failsafe.hq.register import BoothRefused, Register
 
 
 @click.group()

@@ -17,9 +17,9 @@ import click
 from failsafe.hq import invented
 from failsafe.hq.booth_commands import booths
 from failsafe.hq.desk_commands import alerts_command, courier, notify, serve_command
+from failsafe.hq.feeds.publish import moment
 from failsafe.hq.key_commands import keys
 from failsafe.hq.office import FOLDER, Commands, Office, bar_of, note, utc_now
-from failsafe.hq.publish import moment
 from failsafe.hq.publish_commands import publish_command, statement_command, upkeep_command
 from failsafe.sync import shape
 from failsafe.sync.fields import Fault

@@ -17,8 +17,8 @@ from typing import Final
 
 import msgspec
 
-from failsafe.hq.desk import Desk
-from failsafe.hq.keys import HeadquartersError
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync import delivery, mailbag
 from failsafe.sync.errors import BytesRefused, Missing, SpoolFault
 from failsafe.sync.records import (

@@ -10,12 +10,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from failsafe.hq import channels, outbox, programme, telling
 from failsafe.hq import courier as medium
+from failsafe.hq.cbrne import channels, outbox, programme, telling
 from failsafe.hq.ccc.view import AlertLine
-from failsafe.hq.keys import HeadquartersError
+from failsafe.hq.feeds.publish import moment
+from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.hq.office import FOLDER, REGISTER_FILE, Office, bar_of, database_option, note, utc_now
-from failsafe.hq.publish import moment
 from failsafe.sync import journal
 
 # --- notification ---------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ request is held against the register as well: the booth must take part still, an
 
     GET  /metadata/... /targets/... /keys/...   the publication (hq/static.py)
     GET  /welcome                               the booth's own records.Welcome, its certificate renewed -> 200 | 304
-    POST /alerts                                records.Upload -> 200 records.Answer | 400 | 413 | 503
-    POST /heartbeat                             records.Envelope -> 204 | 400 | 413 | 503
+    POST /alerts                                reports.Upload -> 200 reports.Answer | 400 | 413 | 503
+    POST /heartbeat                             reports.Envelope -> 204 | 400 | 413 | 503
 
 Errors are `{"error", "advice"}`; 403 is for who does not take part.
 """
@@ -33,12 +33,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from failsafe.hq.desk import Desk, signer_id
-from failsafe.hq.desk_tables import DeskFault
+from failsafe.hq.desk.desk import Desk, signer_id
+from failsafe.hq.desk.tables import DeskFault
 from failsafe.hq.static import Publication
 from failsafe.sync import delivery, renewal
 from failsafe.sync.errors import BytesRefused
-from failsafe.sync.records import Envelope, Upload, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Envelope, Upload
 
 MOST_ENVELOPES: Final = 50
 BODY_LIMIT: Final = 4 * 1024 * 1024

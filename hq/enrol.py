@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
-from failsafe.hq.keys import HeadquartersError, KeyStore
-from failsafe.hq.publish import moment
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds.publish import moment
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import HeadquartersError, KeyStore
 from failsafe.sync import seal
 from failsafe.sync.errors import Unsigned
 from failsafe.sync.records import BOOTH_ID, Enrolment, Welcome, encode

@@ -6,7 +6,7 @@ HeadquartersError          each carries `advice`
 │   ├── PassphraseWrong    the offline keys do not open
 │   ├── KeysExist          `init` would overwrite keys
 │   └── RequestRefused     a certificate request that is not in order
-├── RepositoryFault        (hq/published.py)
+├── RepositoryFault        (hq/feeds/published.py)
 └── ...                    one for each part that has faults of its own
 """
 

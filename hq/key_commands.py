@@ -14,12 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
-from failsafe.hq import channels, key_words, programme, published
 from failsafe.hq import enrol as enrolment
-from failsafe.hq.certificates import BACKDATED
-from failsafe.hq.desk_tables import DESK_FILE, HEARTBEATS, open_database, open_file, reading
-from failsafe.hq.key_list import key_lines
-from failsafe.hq.keys import RECEIPT, SEAL, SERVER_NAMES, SNAPSHOT, TIMESTAMP, KeyFault, KeyStore, init
+from failsafe.hq.cbrne import channels, programme
+from failsafe.hq.desk.tables import DESK_FILE, HEARTBEATS, open_database, open_file, reading
+from failsafe.hq.feeds import published
+from failsafe.hq.feeds.publish import BASE_FEED, moment
+from failsafe.hq.feeds.published import Published
+from failsafe.hq.keyring import key_words
+from failsafe.hq.keyring.certificates import BACKDATED
+from failsafe.hq.keyring.key_list import key_lines
+from failsafe.hq.keyring.keys import RECEIPT, SEAL, SERVER_NAMES, SNAPSHOT, TIMESTAMP, KeyFault, KeyStore, init
+from failsafe.hq.keyring.rotation import Ceremonies, Exchange
 from failsafe.hq.office import (
     Office,
     bar_of,
@@ -33,10 +38,7 @@ from failsafe.hq.office import (
     utc_now,
     yes_option,
 )
-from failsafe.hq.publish import BASE_FEED, moment
 from failsafe.hq.publish_commands import publish_now
-from failsafe.hq.published import Published
-from failsafe.hq.rotation import Ceremonies, Exchange
 from failsafe.sync.records import Statement
 
 _BY_CEREMONY: Final = (SNAPSHOT, TIMESTAMP, RECEIPT, SEAL)

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from failsafe.hq import courier as medium
-from failsafe.hq.keys import HeadquartersError, KeyMissing, KeyStore
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import HeadquartersError, KeyMissing, KeyStore
 from failsafe.sync import journal
 from failsafe.sync.errors import SyncError
 

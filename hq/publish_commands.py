@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from failsafe.hq import enrol as enrolment
-from failsafe.hq import epochs, publish
+from failsafe.hq.feeds import epochs, publish
+from failsafe.hq.feeds.publish import BASE_FEED, moment
+from failsafe.hq.feeds.register import Register
 from failsafe.hq.office import Office, bar_of, media_option, note, passphrase_file_option, read_passphrase, utc_now
-from failsafe.hq.publish import BASE_FEED, moment
-from failsafe.hq.register import Register
 from failsafe.sync.records import Statement
 
 

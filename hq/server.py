@@ -24,14 +24,16 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
-from failsafe.hq import notify, programme, published, upkeep
+from failsafe.hq import upkeep
+from failsafe.hq.cbrne import notify, programme
 from failsafe.hq.ccc.app import CccServer, make_app
-from failsafe.hq.desk import Desk
-from failsafe.hq.desk_tables import DESK_FILE, DeskFault, open_database, open_file, open_register
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.desk.tables import DESK_FILE, DeskFault, open_database, open_file, open_register
 from failsafe.hq.door import BoothProtocol, Clock, Door
-from failsafe.hq.keys import HeadquartersError, KeyFault, KeyStore
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds import published
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import HeadquartersError, KeyFault, KeyStore
 from failsafe.sync.errors import SyncError
 from failsafe.sync.service import Service, inherited
 

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from failsafe.hq.faults import HeadquartersError
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds.repository import Repository
 from failsafe.sync.errors import SyncError
 
 FIRST_AFTER_S: float = 60.0

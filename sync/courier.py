@@ -26,20 +26,8 @@ from failsafe.sync.delivery import KEY_LIMIT, METADATA_LIMIT, RECEIPT_LIMIT, TIM
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
 from failsafe.sync.mailbag import BOOTHS_FOLDER
 from failsafe.sync.outbox import waiting
-from failsafe.sync.records import (
-    ALERTS_FOLDER,
-    BOOTH_ID,
-    KEYS_FOLDER,
-    METADATA_FOLDER,
-    RECEIPTS_FOLDER,
-    TARGETS_FOLDER,
-    WANT_FILE,
-    WELCOME_FILE,
-    Receipt,
-    Want,
-    Welcome,
-    receipt_file,
-)
+from failsafe.sync.records import BOOTH_ID, KEYS_FOLDER, METADATA_FOLDER, TARGETS_FOLDER, WELCOME_FILE, Welcome
+from failsafe.sync.reports import ALERTS_FOLDER, RECEIPTS_FOLDER, WANT_FILE, Receipt, Want, receipt_file
 from failsafe.sync.spool import Spool, check_name
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all

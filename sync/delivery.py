@@ -15,16 +15,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from failsafe.sync.errors import SpoolFault
-from failsafe.sync.records import (
-    KEYS_FOLDER,
-    METADATA_FOLDER,
-    TARGETS_FOLDER,
-    TIMESTAMP_FILE,
-    FeedState,
-    Head,
-    Payload,
-    base_of,
-)
+from failsafe.sync.records import KEYS_FOLDER, METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, Head, Payload, base_of
+from failsafe.sync.reports import FeedState
 from failsafe.sync.spool import Spool
 
 TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"

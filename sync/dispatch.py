@@ -33,7 +33,8 @@ from failsafe.sync.errors import (
 )
 from failsafe.sync.mailbag import ENVELOPE_LIMIT
 from failsafe.sync.outbox import Backoff, Outbox, Stamp, Waiting
-from failsafe.sync.records import (
+from failsafe.sync.records import encode
+from failsafe.sync.reports import (
     ALERTS_FOLDER,
     ENTRY_ID,
     HEARTBEAT_FILE,
@@ -44,7 +45,6 @@ from failsafe.sync.records import (
     LinkState,
     LinkWord,
     Upload,
-    encode,
     receipt_file,
 )
 from failsafe.sync.spool import Spool

@@ -14,7 +14,8 @@ import msgspec
 
 from failsafe.sync import seal
 from failsafe.sync.errors import Malformed, Unsigned
-from failsafe.sync.records import ChainEntry, Envelope, Heartbeat, HqKeys, Receipt, SignedEntry, Urgency, encode
+from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.reports import ChainEntry, Envelope, Heartbeat, Receipt, SignedEntry, Urgency
 from failsafe.sync.seal import SealSecret
 
 # Three sizes tell no more than small, large, and with a measurement attached.

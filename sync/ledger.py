@@ -21,18 +21,8 @@ import msgspec
 
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Floor
-from failsafe.sync.records import (
-    Alert,
-    Body,
-    ChainEntry,
-    Finding,
-    HqKeys,
-    Measurement,
-    Record,
-    SearchLine,
-    Urgency,
-    encode,
-)
+from failsafe.sync.records import HqKeys, Record, encode
+from failsafe.sync.reports import Alert, Body, ChainEntry, Finding, Measurement, SearchLine, Urgency
 from failsafe.sync.store import Migrations, Store, StoreSettings
 
 # A verdict waits at most half a second for its record, so a lock may not cost more than half of that.

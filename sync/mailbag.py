@@ -22,15 +22,14 @@ import msgspec
 
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError
 from failsafe.sync.outbox import waiting
-from failsafe.sync.records import (
+from failsafe.sync.records import BOOTH_ID, encode
+from failsafe.sync.reports import (
     ALERTS_FOLDER,
-    BOOTH_ID,
     HEARTBEAT_FILE,
     RECEIPTS_FOLDER,
     WANT_FILE,
     Envelope,
     Receipt,
-    encode,
     receipt_file,
 )
 from failsafe.sync.spool import Spool

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from failsafe.sync.records import ALERTS_FOLDER, ENTRY_ID
+from failsafe.sync.reports import ALERTS_FOLDER, ENTRY_ID
 
 BATCH: Final = 50
 FIRST_DELAY_S: Final = 1.0

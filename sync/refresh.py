@@ -59,13 +59,13 @@ from failsafe.sync.records import (
     TARGETS_FOLDER,
     Head,
     Payload,
-    Want,
     base_of,
     head_target,
     key_file,
     payloads_of,
     statement_target,
 )
+from failsafe.sync.reports import Want
 from failsafe.sync.spool import Spool, check_name
 
 _RECORD_LIMIT: Final = 1024 * 1024

@@ -24,8 +24,9 @@ from failsafe.sync.errors import BytesRefused, LineDown, Malformed, Missing, Spo
 from failsafe.sync.journal import whereabouts
 from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
 from failsafe.sync.outbox import Backoff
-from failsafe.sync.records import WANT_FILE, WELCOME_FILE, Want, Welcome, encode
+from failsafe.sync.records import WELCOME_FILE, Welcome, encode
 from failsafe.sync.refresh import Refresher
+from failsafe.sync.reports import WANT_FILE, Want
 from failsafe.sync.service import Service, until_signalled
 from failsafe.sync.spool import Spool
 

@@ -23,7 +23,8 @@ from failsafe.agent import keys as booth_keys
 from failsafe.agent.booth import Booth
 from failsafe.agent.page.view import ManualEntry
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import TIMESTAMP_FILE, ChainEntry, HealthChange, Welcome, encode
+from failsafe.sync.records import TIMESTAMP_FILE, Welcome, encode
+from failsafe.sync.reports import ChainEntry, HealthChange
 from failsafe.sync.spool import Spool
 from tests.far_hq import FEED, FarHq, Files, lay, notice
 

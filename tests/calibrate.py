@@ -1,4 +1,4 @@
-"""`make calibrate`: writes agent/alarm_tables.py, the thresholds of the own tests, by seeded Monte Carlo.
+"""`make calibrate`: writes agent/radiation/alarm_tables.py, the thresholds of the own tests, by seeded Monte Carlo.
 
 python -m tests.calibrate [--quick]
 """
@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import open_lane, vehicle_lane
+from failsafe.agent.radiation import open_lane, vehicle_lane
 from tests.occupancies import Stretch, every
 
 SEED = 6
@@ -27,7 +27,7 @@ NEUTRON_COUNTED_S = (20, 60, 300)
 BUDGETS = (1e-3, 1e-4)
 # Of the budget of a vehicle lane; what is left over after the three overlap is given back to all of them.
 SHARES = (0.2, 0.4, 0.4)
-TARGET = Path(__file__).parent.parent / "agent" / "alarm_tables.py"
+TARGET = Path(__file__).parent.parent / "agent" / "radiation" / "alarm_tables.py"
 
 
 def vehicle(cps: float, number: int) -> tuple[tuple[float, ...], ...]:

@@ -24,9 +24,9 @@ from failsafe.hq.ccc.view import (
     MeasurementFile,
     Telling,
 )
-from failsafe.hq.duty import WATCHED
+from failsafe.hq.desk.duty import WATCHED
 from failsafe.screens.streams import Bell
-from failsafe.sync.records import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
+from failsafe.sync.reports import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
 
 WAIT_S = 20.0
 AT = "2026-11-21T10:00:10Z"

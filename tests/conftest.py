@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from failsafe.hq.desk import Desk
+    from failsafe.hq.desk.desk import Desk
     from tests import publishing, sending
 
 # A busy machine is no fault of the code: nothing here asserts a time.

@@ -19,7 +19,8 @@ from failsafe.hq.door import BoothProtocol, Door
 from failsafe.hq.server import tls_context
 from failsafe.sync import delivery
 from failsafe.sync.link import Settings
-from failsafe.sync.records import Envelope, alert_file, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Envelope, alert_file
 from failsafe.sync.spool import Spool
 from tests import publishing, sending
 

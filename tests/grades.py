@@ -1,4 +1,4 @@
-"""`make calibrate`: writes agent/grade_tables.py, the points from which a candidate is possible or strong. Seeded.
+"""`make calibrate`: writes agent/person/grade_tables.py, from which points a candidate is possible or strong. Seeded.
 
 python -m tests.grades [--quick]
 
@@ -18,11 +18,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from failsafe.agent import matching
-from failsafe.agent.evidence import TELLING_BIRTH
-from failsafe.agent.index import Index, IndexRow
-from failsafe.agent.matching import Traveller
-from failsafe.agent.names import fold, forms
+from failsafe.agent.person import matching
+from failsafe.agent.person.evidence import TELLING_BIRTH
+from failsafe.agent.person.index import Index, IndexRow
+from failsafe.agent.person.matching import Traveller
+from failsafe.agent.person.names import fold, forms
 from failsafe.sync.records import Notice
 from tests.bench.papers import listed
 from tests.bench.peoples import Drawn, Humanity
@@ -34,7 +34,7 @@ SIZES = ((500, 15_000), (5_000, 40_000), (50_000, 15_000))  # persons, innocents
 # Whatever the budget allows, a candidate has more for it than against it, and a strong one is more likely than not.
 LEAST_POSSIBLE, LEAST_STRONG, LEAST_NUCLEAR = 1.0, 4.5, 0.5
 NUCLEAR_PERSONS, NUCLEAR_LIST, NUCLEAR_INNOCENTS = 500, 5_000, 15_000
-TARGET = Path(__file__).parent.parent / "agent" / "grade_tables.py"
+TARGET = Path(__file__).parent.parent / "agent" / "person" / "grade_tables.py"
 
 
 class List:

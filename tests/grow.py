@@ -1,4 +1,4 @@
-"""`make calibrate`: grows the trees of agent/likeness.json on pairs of names, on strangers and on lessons by rule.
+"""`make calibrate`: grows the trees of agent/person/likeness.json on pairs of names, strangers and lessons by rule.
 
 python -m tests.grow [--measure]
 
@@ -23,11 +23,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from failsafe.agent.likeness import Forest, Trees, lay
-from failsafe.agent.measures import MEASURES
+from failsafe.agent.person.likeness import Forest, Trees, lay
+from failsafe.agent.person.measures import MEASURES
 from tests.drill import drill
 
-TARGET = Path(__file__).parent.parent / "agent" / "likeness.json"
+TARGET = Path(__file__).parent.parent / "agent" / "person" / "likeness.json"
 STRANGERS = 12_000
 # So many strangers teach, at half a pair's weight: more of them would teach that nobody bears two names.
 TEACHING = 2_250

@@ -1,8 +1,8 @@
 """Occupancies by the hundred thousand: counts with and without a source, behind a vehicle's shadow or without. Seeded.
 
-The model of a vehicle's shadow is that of `failsafe.agent.vehicle_lane`: a mean course with the fluctuations that were
-measured. A source passes at 2.2 m/s, 2.5 m from the panels, somewhere in the middle two fifths of the occupancy. The
-background that the booth holds was counted, too: for `counted_s` seconds.
+The model of a vehicle's shadow is that of agent/radiation/vehicle_lane.py: a mean course with the fluctuations that
+were measured. A source passes at 2.2 m/s, 2.5 m from the panels, somewhere in the middle two fifths of the occupancy.
+The background that the booth holds was counted, too: for `counted_s` seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from failsafe.agent import vehicle_lane
+from failsafe.agent.radiation import vehicle_lane
 
 SECONDS = 12.0
 DISTANCE_M = 2.5

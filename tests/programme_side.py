@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from failsafe.sync.records import (
+from failsafe.sync.reports import (
     Alert,
     ChainEntry,
     ChannelSummary,

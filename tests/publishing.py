@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from failsafe.hq import keys, published
-from failsafe.hq.keys import KeyStore
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds import published
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring import keys
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync.records import Head, Payload, Statement
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import TOP_LEVEL

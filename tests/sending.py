@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq import desk_tables
-from failsafe.hq.desk import Desk
+from failsafe.hq.desk import tables
+from failsafe.hq.desk.desk import Desk
 from failsafe.hq.enrol import enrol
-from failsafe.hq.register import Register
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import envelope
-from failsafe.sync.records import (
+from failsafe.sync.records import Welcome, encode
+from failsafe.sync.reports import (
     Alert,
     Body,
     ChainEntry,
@@ -31,8 +32,6 @@ from failsafe.sync.records import (
     PersonAsRead,
     Place,
     RadiationSummary,
-    Welcome,
-    encode,
 )
 from tests import publishing
 
@@ -178,8 +177,8 @@ def open_desk(hq: publishing.Desk) -> Desk:
     """The desk of a headquarters, on real files."""
     Register.in_file(hq.home / REGISTER_FILE).close()
     return Desk(
-        desk_tables.open_file(hq.home / desk_tables.DESK_FILE),
+        tables.open_file(hq.home / tables.DESK_FILE),
         hq.keys,
-        desk_tables.open_register(hq.home / REGISTER_FILE),
+        tables.open_register(hq.home / REGISTER_FILE),
         clock=lambda: AT,
     )

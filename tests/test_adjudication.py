@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.adjudication import GUIDANCE, MEDICINES, NEUTRONS, SEEN_PER_S, explained
 from failsafe.agent.page.words import TABLES
+from failsafe.agent.radiation.adjudication import GUIDANCE, MEDICINES, NEUTRONS, SEEN_PER_S, explained
 from failsafe.screens.words import CATEGORIES, EXPLAINED
-from failsafe.sync.records import Category, Explanation
+from failsafe.sync.reports import Category, Explanation
 
 # Half-lives in days, from a second hand: hours where they are told in hours.
 HALF_LIVES_D = {

@@ -14,7 +14,7 @@ import pytest
 from failsafe.agent.cli import failsafe
 from failsafe.drivers.driver import DriverError
 from failsafe.hq.cli import main as failsafe_hq
-from failsafe.hq.keys import HeadquartersError
+from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync.errors import SyncError
 from tests.conftest import PROJECT
 

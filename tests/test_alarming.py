@@ -9,7 +9,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from failsafe.agent import alarming, cli
+from failsafe.agent import cli
+from failsafe.agent.commands import alarming
 from failsafe.drivers import cpm_lines, radeye, tsa
 
 KEYS = {"kind", "line", "channel", "at", "strength", "threshold", "panels"}

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.alerts import Circumstances, Known, compose, utc, uuid7
+from failsafe.agent.alerts import Circumstances, Known, compose, uuid7
 from failsafe.agent.fusion import AlertCall
-from failsafe.sync.records import (
+from failsafe.sync.records import encode
+from failsafe.sync.reports import (
     Alert,
     FeedState,
     MatchedDocument,
@@ -22,7 +23,7 @@ from failsafe.sync.records import (
     PersonAsRead,
     Place,
     RadiationSummary,
-    encode,
+    utc,
 )
 
 WALLS = st.floats(0, 4_000_000_000)

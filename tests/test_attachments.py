@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.agent.attachments import STANDING_S, Attachments, Due
-from failsafe.agent.passage import Passage
-from failsafe.agent.radiation import DetectorSettings
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation.attachments import STANDING_S, Attachments, Due
+from failsafe.agent.radiation.detector import DetectorSettings
+from failsafe.agent.radiation.passage import Passage
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.drivers import n42_document
 from failsafe.drivers.reading import Alarm, Occupancy, Scan
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import FINDING_ALERTS, Alert, Measurement
+from failsafe.sync.reports import FINDING_ALERTS, Alert, Measurement
 from tests.test_post import HIT, INNOCENT, Booth
 
 GONE = Passage("p", 100.0, ended_at=112.0, alarms=frozenset({"gamma"}))

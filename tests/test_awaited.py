@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.agent.index import Index
 from failsafe.agent.knowledge import Knowledge
 from failsafe.agent.notices import Edition, News
-from failsafe.hq import publish
+from failsafe.agent.person.index import Index
+from failsafe.hq.feeds import publish
 from failsafe.sync.errors import Awaited, Missing
 from failsafe.sync.feed import Floor
 from failsafe.sync.shape import Restrictions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from failsafe.agent.background import GAMMA_MEMORY_S, NEUTRON_MEMORY_S, BackgroundBook
+from failsafe.agent.radiation.background import GAMMA_MEMORY_S, NEUTRON_MEMORY_S, BackgroundBook
 
 
 def gamma(*told):

@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from failsafe.agent import bench
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import RATE_TARGETS, TARGETS, Rival, figure, p50_p99, quantile, short, table
 from failsafe.agent.control import Visitor
 from failsafe.agent.demo.house import BOOTH, DemoFailed, House
 from failsafe.agent.demo.station import Crowd, Ear, Station, Timings, memory_mb
-from failsafe.agent.figures import RATE_TARGETS, TARGETS, Rival, figure, p50_p99, quantile, short, table
 from failsafe.drivers import mrz
 from failsafe.drivers.simulator import Pty, zone_frame
 from failsafe.drivers.specimens import td3

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from failsafe.agent.figures import RATE_TARGETS, TARGETS
+from failsafe.agent.commands.figures import RATE_TARGETS, TARGETS
 from tests import grow
 from tests.bench import ablation, curves, pairs, referrals, rival
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import budget
+from failsafe.agent.radiation import budget
 
 
 def tail_from_zero(count, cps, counted_s, window_s):

@@ -18,7 +18,7 @@ from failsafe.hq.ccc.app import MOST_LINES
 from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, Push
 from failsafe.hq.ccc.view import BoothLine
 from failsafe.screens import streams
-from failsafe.sync.records import MatchReason, Urgency
+from failsafe.sync.reports import MatchReason, Urgency
 from tests.ccc_page import (
     AT,
     ModelPage,

@@ -14,7 +14,8 @@ import pytest
 from failsafe.hq.ccc import words
 from failsafe.hq.ccc.view import AlertLine, NoticeState, Telling
 from failsafe.screens import words as shared_words
-from failsafe.sync.records import AlertKind, ChannelSummary, MatchedNotice, PersonAsRead, Tier, Urgency
+from failsafe.sync.records import Tier
+from failsafe.sync.reports import AlertKind, ChannelSummary, MatchedNotice, PersonAsRead, Urgency
 from tests.ccc_page import Served, serving, three
 
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from sqlalchemy import event, func, select
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq.changes import is_well
 from failsafe.hq.cli import main
-from failsafe.hq.desk_tables import CHANGES
-from failsafe.sync.records import ENTRY_ID
+from failsafe.hq.desk.changes import is_well
+from failsafe.hq.desk.tables import CHANGES
+from failsafe.sync.reports import ENTRY_ID
 from tests.ccc_page import Served, refusal, serving
 from tests.sending import AT, Booth, open_desk
 

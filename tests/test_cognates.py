@@ -6,8 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from failsafe.agent import cognates
-from failsafe.agent.names import PARTICLES
+from failsafe.agent.person import cognates
+from failsafe.agent.person.names import PARTICLES
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.compounds import SLIGHT, parted
-from failsafe.agent.likeness import score_names
+from failsafe.agent.person.compounds import SLIGHT, parted
+from failsafe.agent.person.likeness import score_names
 
 
 @pytest.mark.parametrize(

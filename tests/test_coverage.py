@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from failsafe.agent.coverage import Coverage
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.coverage import Coverage
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
 from failsafe.drivers import tsa
 from failsafe.drivers.reading import Background, Malformed, Occupancy, Scan
 

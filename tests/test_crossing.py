@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.crossing import Lane, LaneSettings
-from failsafe.agent.passage import Passage
+from failsafe.agent.radiation.passage import Passage
 
 SETTINGS = LaneSettings(before_s=20.0, after_s=60.0, closes_after_s=120.0, reread_s=20.0)
 ON_FOOT = replace(SETTINGS, shared=False)

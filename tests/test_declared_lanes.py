@@ -9,7 +9,7 @@ import pytest
 from failsafe.agent import config
 from failsafe.agent.knowledge import declaring, watched_with
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import HealthChange, Moment, Place
+from failsafe.sync.reports import HealthChange, Moment, Place
 
 SAMPLE = Path(__file__).parent.parent.joinpath("docs", "booth.toml").read_text("utf-8")
 

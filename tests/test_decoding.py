@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.agent import decoding
+from failsafe.agent.commands import decoding
 from failsafe.drivers import cute, specimens, tsa
 from tests.conftest import PROJECT
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from failsafe.hq import chain, desk_tables
-from failsafe.hq.chain import Link, Pulse
-from failsafe.hq.desk import HeartbeatRefused
-from failsafe.hq.desk_tables import DeskFault
+from failsafe.hq.desk import chain, tables
+from failsafe.hq.desk.chain import Link, Pulse
+from failsafe.hq.desk.desk import HeartbeatRefused
+from failsafe.hq.desk.tables import DeskFault
 from failsafe.sync import envelope
 from failsafe.sync.errors import BytesRefused
-from failsafe.sync.records import ChainEntry, Envelope, Receipt
+from failsafe.sync.reports import ChainEntry, Envelope, Receipt
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
@@ -113,7 +113,7 @@ def test_a_database_that_is_none(hq):
     with pytest.raises(DeskFault, match="cannot be opened"):
         open_desk(hq)
     with pytest.raises(DeskFault, match="cannot be opened"):
-        desk_tables.open_database("nothing://nowhere")
+        tables.open_database("nothing://nowhere")
 
 
 # --- refusals ------------------------------------------------------------------------------------------------

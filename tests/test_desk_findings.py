@@ -7,10 +7,10 @@ import sqlite3
 
 from sqlalchemy import delete, func, select
 
-from failsafe.hq.desk_tables import ENTRIES, FINDINGS
-from failsafe.hq.outbox import OUTBOX
+from failsafe.hq.cbrne.outbox import OUTBOX
+from failsafe.hq.desk.tables import ENTRIES, FINDINGS
 from failsafe.sync import envelope
-from failsafe.sync.records import FINDING_ALERTS, PersonAsRead
+from failsafe.sync.reports import FINDING_ALERTS, PersonAsRead
 from tests.sending import AT, Booth, open_desk
 
 LATER = AT + dt.timedelta(hours=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rapidfuzz.distance import OSA
 
-from failsafe.agent.names import fold
+from failsafe.agent.person.names import fold
 from tests.drill import drill
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.hq import desk_tables, duty
 from failsafe.hq.ccc.view import Acknowledgement
-from failsafe.hq.desk import Desk
-from failsafe.hq.desk_tables import DeskFault
+from failsafe.hq.desk import duty, tables
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.desk.tables import DeskFault
 from tests import publishing, sending
 from tests.sending import AT
 
@@ -106,7 +106,7 @@ def test_a_database_without_the_log_gets_it(hq: publishing.Desk, booth: sending.
     desk = sending.open_desk(hq)
     raised(desk, booth, True)
     desk.close()
-    engine = desk_tables.open_file(hq.home / desk_tables.DESK_FILE)
+    engine = tables.open_file(hq.home / tables.DESK_FILE)
     duty.ACKNOWLEDGEMENTS.drop(engine)
     engine.dispose()
     again = sending.open_desk(hq)
@@ -127,7 +127,7 @@ def test_older_ones_come_up_when_the_newest_are_acknowledged(
 
 def test_a_desk_that_cannot_write_says_so(hq: publishing.Desk, desk: Desk, booth: sending.Booth) -> None:
     raised(desk, booth, True)
-    engine = desk_tables.open_file(hq.home / desk_tables.DESK_FILE)
+    engine = tables.open_file(hq.home / tables.DESK_FILE)
     duty.ACKNOWLEDGEMENTS.drop(engine)
     engine.dispose()
     with pytest.raises(DeskFault) as caught:

@@ -9,7 +9,8 @@ import pytest
 
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import Malformed, NotForThisBooth, SyncError, Unsigned
-from failsafe.sync.records import (
+from failsafe.sync.records import HqKeys
+from failsafe.sync.reports import (
     FINDING_ALERTS,
     FINDING_LENGTH,
     MEASUREMENT_LENGTH,
@@ -20,7 +21,6 @@ from failsafe.sync.records import (
     Finding,
     HealthChange,
     Heartbeat,
-    HqKeys,
     Measurement,
     Moment,
     PersonAsRead,

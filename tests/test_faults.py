@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
-from failsafe.agent.live import monitor_of
-from failsafe.agent.passage import Health
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.commands.live import monitor_of
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.passage import Health
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.drivers import driver, scripts
 from failsafe.drivers.detectors import Detector
 from failsafe.drivers.driver import Decoder

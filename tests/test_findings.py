@@ -14,7 +14,8 @@ from failsafe.agent.findings import Findings, printable
 from failsafe.agent.page.view import FindingOrder, FindingRefused
 from failsafe.agent.recorder import Recorder
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import (
+from failsafe.sync.records import encode
+from failsafe.sync.reports import (
     FINDING_ALERTS,
     FINDING_LENGTH,
     Alert,
@@ -26,7 +27,6 @@ from failsafe.sync.records import (
     PersonAsRead,
     Place,
     RadiationSummary,
-    encode,
 )
 
 KEY = bytes(range(32))

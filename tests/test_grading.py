@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.evidence import compare_births, field_reasons, sex_points
-from failsafe.agent.grade_tables import NAMES, NUCLEAR, POSSIBLE, STRONG
-from failsafe.agent.grading import Thresholds, thresholds
+from failsafe.agent.person.evidence import compare_births, field_reasons, sex_points
+from failsafe.agent.person.grade_tables import NAMES, NUCLEAR, POSSIBLE, STRONG
+from failsafe.agent.person.grading import Thresholds, thresholds
 from failsafe.sync.records import Notice, PersonName
 from tests.bench import papers
 from tests.bench.peoples import Humanity

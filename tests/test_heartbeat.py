@@ -10,7 +10,7 @@ import pytest
 
 from failsafe.agent import bulletin
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import HealthChange, Moment, Place
+from failsafe.sync.reports import HealthChange, Moment, Place
 from tests.test_status import NOON, WELL
 
 NOW = Moment(wall="2026-11-22T12:00:00.000Z", monotonic_s=60.0, trusted=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from failsafe.hq import desk_list
 from failsafe.hq.cli import main
+from failsafe.hq.desk import listing
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
 
@@ -69,7 +69,7 @@ def test_more_alerts_than_one_portion_are_all_listed(
     desk = open_desk(hq)
     desk.take([booth.seal(booth.alert(urgent=number % 3 == 0)) for number in range(9)], AT)
     desk.close()
-    monkeypatch.setattr(desk_list, "MOST_LINES", 2)
+    monkeypatch.setattr(listing, "MOST_LINES", 2)
     for limit, shown in ((100, 11), (5, 5), (11, 11)):
         result = listed(hq, "--json", "--limit", str(limit))
         lines = [json.loads(line) for line in result.stdout.splitlines()]

@@ -12,7 +12,8 @@ from failsafe.hq.courier import take_mail
 from failsafe.sync import courier, envelope
 from failsafe.sync.errors import Missing
 from failsafe.sync.mailbag import BOOTHS_FOLDER, export_folder
-from failsafe.sync.records import HEARTBEAT_FILE, Receipt, alert_file, encode, receipt_file
+from failsafe.sync.records import encode
+from failsafe.sync.reports import HEARTBEAT_FILE, Receipt, alert_file, receipt_file
 from failsafe.sync.spool import Spool
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk

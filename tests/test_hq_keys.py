@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from failsafe.hq import keys
-from failsafe.hq.keys import KeyFault, KeyMissing, KeysExist, KeyStore, PassphraseWrong, RequestRefused
+from failsafe.hq.keyring import keys
+from failsafe.hq.keyring.keys import KeyFault, KeyMissing, KeysExist, KeyStore, PassphraseWrong, RequestRefused
 from failsafe.sync import seal
 from tests.publishing import PASSPHRASE, Desk
 

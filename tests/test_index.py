@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.index import Index
-from failsafe.agent.names import fold
-from failsafe.agent.segment import Segment
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.names import fold
+from failsafe.agent.person.segment import Segment
 from tests.bench import papers
 from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population

@@ -12,8 +12,8 @@ import pytest
 from failsafe.agent import inspection
 from failsafe.agent.health import Change
 from failsafe.agent.inspection import Inspection
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.drivers.reading import Alarm, Background, DeviceHealth, Occupancy, Scan, SetUp
 
 AT = "2026-11-22T06:00:00Z"

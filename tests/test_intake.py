@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from failsafe.agent import keys as booth_keys
-from failsafe.agent import names
-from failsafe.hq import enrol, publish
-from failsafe.hq.register import Register
+from failsafe.agent.person import names
+from failsafe.hq import enrol
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import intake
 from failsafe.sync.errors import (
     Expired,

@@ -12,11 +12,12 @@ import pytest
 from cryptography import x509
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq import epochs, published
-from failsafe.hq.keys import SERVER_NAMES, KeyStore
-from failsafe.hq.register import Register
+from failsafe.hq.feeds import epochs, published
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.keyring.keys import SERVER_NAMES, KeyStore
 from failsafe.sync import envelope
-from failsafe.sync.records import Heartbeat, Moment, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Heartbeat, Moment
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import read_publication
 from tests.publishing import PASSPHRASE, Desk, now

@@ -29,8 +29,9 @@ from failsafe.sync import trust
 from failsafe.sync.errors import Malformed, Missing, SyncError
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, WANT_FILE, Want
+from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER
 from failsafe.sync.refresh import Fetched, Refresher
+from failsafe.sync.reports import WANT_FILE, Want
 from failsafe.sync.spool import Spool
 from tests.attacked import BOOTH, Attacked
 from tests.far_hq import FEED, NAMESAKE, TIMESTAMP, FarHq, lay, notice

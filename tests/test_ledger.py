@@ -21,21 +21,19 @@ from failsafe.sync import ledger as ledgers
 from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, WrongKey
 from failsafe.sync.feed import Floor
 from failsafe.sync.ledger import NOTHING, ClockMark, Kept, Ledger, Undelivered, Waiting, higher
-from failsafe.sync.records import (
+from failsafe.sync.records import HqKeys, SealPublic, encode
+from failsafe.sync.reports import (
     Alert,
     ChainEntry,
     FeedState,
     Finding,
     HealthChange,
-    HqKeys,
     Measurement,
     Moment,
     PersonAsRead,
     Place,
     RadiationSummary,
-    SealPublic,
     SearchLine,
-    encode,
 )
 from failsafe.sync.store import Migrations, Store
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import cognates, ear
-from failsafe.agent.likeness import MATCH_FROM, Forest, Trees, grown, lay, score_names
-from failsafe.agent.measures import MEASURES, hear_tokens, measures
+from failsafe.agent.person import cognates, ear
+from failsafe.agent.person.likeness import MATCH_FROM, Forest, Trees, grown, lay, score_names
+from failsafe.agent.person.measures import MEASURES, hear_tokens, measures
 from tests.grow import lessons, strangers
 
 DIRECTIONS = np.array([direction for _, direction in MEASURES])

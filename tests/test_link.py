@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.keys import LINK_KEY
-from failsafe.hq import keys
+from failsafe.hq.keyring import keys
 from failsafe.sync import delivery, link
 from failsafe.sync import feed as feeds
 from failsafe.sync.errors import (
@@ -38,8 +38,9 @@ from failsafe.sync.errors import (
     Unsigned,
 )
 from failsafe.sync.link import ThreadSource, Wire, read_welcome, tls_context
-from failsafe.sync.records import FeedState, Head, Payload, Want, encode
+from failsafe.sync.records import Head, Payload, encode
 from failsafe.sync.refresh import Brought, Refresher
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.rounds import asks_more
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import read_publication

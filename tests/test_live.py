@@ -14,13 +14,13 @@ import click
 import pytest
 from rich.console import Console
 
-from failsafe.agent import live, watching
+from failsafe.agent.commands import live, watching
+from failsafe.agent.commands.live import Spoken, by_core, by_port, draw, glance, monitor_of
+from failsafe.agent.commands.watching import Watchers
 from failsafe.agent.control import CoreUnreachable
-from failsafe.agent.live import Spoken, by_core, by_port, draw, glance, monitor_of
-from failsafe.agent.radiation import LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.agent.tables import LaneTable
-from failsafe.agent.watching import Watchers
 from failsafe.drivers.detectors import Detector
 from failsafe.drivers.driver import find
 from failsafe.drivers.families import FAMILIES

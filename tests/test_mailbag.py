@@ -14,7 +14,8 @@ from failsafe.agent.cli import failsafe
 from failsafe.sync import courier, mailbag
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError
 from failsafe.sync.mailbag import Exported, Mail, export_folder, read_mail, write_receipts
-from failsafe.sync.records import Receipt, Want, alert_file, encode, receipt_file
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Receipt, Want, alert_file, receipt_file
 from failsafe.sync.spool import Spool
 from tests import publishing
 from tests.far_end import FarEnd

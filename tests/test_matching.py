@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import WRatio
 
-from failsafe.agent.alignment import align
-from failsafe.agent.index import Index
-from failsafe.agent.likeness import MATCH_FROM, score_names
-from failsafe.agent.matching import Traveller, compare_births, fold_number, match
-from failsafe.agent.names import fold, forms
+from failsafe.agent.person.alignment import align
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.likeness import MATCH_FROM, score_names
+from failsafe.agent.person.matching import Traveller, compare_births, fold_number, match
+from failsafe.agent.person.names import fold, forms
 from failsafe.sync.records import IdentityDocument, ListedDocument, Notice, PersonName
 from tests.bench.population import Population
 

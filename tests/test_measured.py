@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from failsafe.hq import measured, outbox, telling
-from failsafe.hq.desk_tables import ENTRIES, MEASUREMENTS
-from failsafe.hq.outbox import OUTBOX
-from failsafe.hq.telling import Correspondence
-from failsafe.sync.records import FINDING_ALERTS, Measurement
+from failsafe.hq.cbrne import outbox, telling
+from failsafe.hq.cbrne.outbox import OUTBOX
+from failsafe.hq.cbrne.telling import Correspondence
+from failsafe.hq.desk import measured
+from failsafe.hq.desk.tables import ENTRIES, MEASUREMENTS
+from failsafe.sync.reports import FINDING_ALERTS, Measurement
 from tests.sending import AT, Booth, open_desk
 
 LATER = AT + dt.timedelta(minutes=1)

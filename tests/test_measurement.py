@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from failsafe.agent import measurement
-from failsafe.agent.background import Measured
-from failsafe.agent.measurement import Measurement
+from failsafe.agent.radiation import measurement
+from failsafe.agent.radiation.background import Measured
+from failsafe.agent.radiation.measurement import Measurement
 from failsafe.drivers.reading import Alarm, Background, DeviceHealth, Dose, Malformed, Occupancy, Rate, Scan, Unknown
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.agent import decoding
+from failsafe.agent.commands import decoding
 from failsafe.drivers import n42
 from failsafe.drivers.n42 import N42Decoder
 from failsafe.drivers.n42_document import DOCUMENT_LIMIT, Document, N42Refused, read

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.agent import n42_record
-from failsafe.agent.course import Course, Courses, Instrument, Interval, Level, Told
-from failsafe.agent.n42_record import Recorded
-from failsafe.agent.own_alarm import OwnAlarm
-from failsafe.agent.passage import Passage, advice
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation import n42_record
+from failsafe.agent.radiation.course import Course, Courses, Instrument, Interval, Level, Told
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.n42_record import Recorded
+from failsafe.agent.radiation.own_alarm import OwnAlarm
+from failsafe.agent.radiation.passage import Passage, advice
 from failsafe.drivers import n42, n42_document, tsa
 from failsafe.drivers.reading import (
     Alarm,
@@ -30,7 +30,7 @@ from failsafe.drivers.reading import (
     Reading,
     Scan,
 )
-from failsafe.sync.records import MEASUREMENT_LENGTH
+from failsafe.sync.reports import MEASUREMENT_LENGTH
 from tests.n42_readers import Read, specutils, violations
 
 ID = "01900000-0000-7000-8000-000000000001"

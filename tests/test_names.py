@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import countries
-from failsafe.agent.names import consonants, fold, folds, forms, skeleton, squash
+from failsafe.agent.person import countries
+from failsafe.agent.person.names import consonants, fold, folds, forms, skeleton, squash
 from failsafe.sync.records import Notice, PersonName
 
 TOKENS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=12)

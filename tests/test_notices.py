@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from failsafe.agent import config, names, notices
+from failsafe.agent import config, notices
 from failsafe.agent import keys as booth_keys
 from failsafe.agent.holding import Holding
-from failsafe.agent.index import Index
 from failsafe.agent.notices import Edition, News, Notices, same_index
-from failsafe.hq import enrol, publish
-from failsafe.hq.register import Register
+from failsafe.agent.person import names
+from failsafe.agent.person.index import Index
+from failsafe.hq import enrol
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import courier, intake
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.feed import Floor

@@ -21,13 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from failsafe.hq import channels, notify, outbox, programme
-from failsafe.hq.channels import Mail, Patience, Webhook, make_key
+from failsafe.hq.cbrne import channels, notify, outbox, programme
+from failsafe.hq.cbrne.channels import Mail, Patience, Webhook, make_key
+from failsafe.hq.cbrne.notify import CHANNEL_REST, ROW_REST, Clock, Messenger, Notifier, Rest
+from failsafe.hq.cbrne.outbox import Letter
+from failsafe.hq.cbrne.programme import NotifyTable, Programme, ProgrammeFault, WebhookTable
 from failsafe.hq.cli import main
-from failsafe.hq.notify import CHANNEL_REST, ROW_REST, Clock, Messenger, Notifier, Rest
-from failsafe.hq.outbox import Letter
-from failsafe.hq.programme import NotifyTable, Programme, ProgrammeFault, WebhookTable
-from failsafe.sync.records import Alert, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Alert
 from failsafe.sync.seal import signing_public
 from tests.programme_side import (
     PATIENCE_S,
@@ -604,8 +605,8 @@ _SERVE = """
 import sys, threading
 from pathlib import Path
 from sqlalchemy import create_engine
-from failsafe.hq import programme
-from failsafe.hq.notify import Notifier
+from failsafe.hq.cbrne import programme
+from failsafe.hq.cbrne.notify import Notifier
 home = Path(sys.argv[1])
 Notifier(create_engine(f"sqlite:///{home / 'register.sqlite'}"), programme.load(home)).start()
 threading.Event().wait()

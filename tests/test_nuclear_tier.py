@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from failsafe.agent.index import Index
-from failsafe.agent.matching import Traveller, match
-from failsafe.agent.names import fold, forms
-from failsafe.agent.nuclear_tier import MOST_NUCLEAR, NuclearTier
-from failsafe.agent.segment import NoticeName, Segment
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.matching import Traveller, match
+from failsafe.agent.person.names import fold, forms
+from failsafe.agent.person.nuclear_tier import MOST_NUCLEAR, NuclearTier
+from failsafe.agent.person.segment import NoticeName, Segment
 from failsafe.sync.records import Notice, PersonName
 from tests.bench.population import Population
 

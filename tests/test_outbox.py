@@ -10,10 +10,11 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import StaticPool
 
-from failsafe.hq import outbox
-from failsafe.hq.outbox import NONE_CONFIGURED, OUTBOX
-from failsafe.hq.tables import SCHEMA
-from failsafe.sync.records import Alert, HealthChange, MatchedNotice, encode
+from failsafe.hq.cbrne import outbox
+from failsafe.hq.cbrne.outbox import NONE_CONFIGURED, OUTBOX
+from failsafe.hq.feeds.tables import SCHEMA
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Alert, HealthChange, MatchedNotice
 from tests.programme_side import RECEIVED, alert, entry
 
 BOTH = {"webhook": False, "e-mail": False}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from failsafe.agent import alarm_tables, open_lane, vehicle_lane
-from failsafe.agent.background import Known
-from failsafe.agent.open_lane import OpenLane
-from failsafe.agent.own_alarm import (
+from failsafe.agent.radiation import alarm_tables, open_lane, vehicle_lane
+from failsafe.agent.radiation.background import Known
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.open_lane import OpenLane
+from failsafe.agent.radiation.own_alarm import (
     REMEMBERS,
     TAUGHT_AFTER,
     Budget,
@@ -17,8 +18,7 @@ from failsafe.agent.own_alarm import (
     sums_threshold,
     vehicle_thresholds,
 )
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
-from failsafe.agent.vendor_rule import VendorRule
+from failsafe.agent.radiation.vendor_rule import VendorRule
 from failsafe.drivers.reading import Alarm, Background, Occupancy, Scan
 from tests.occupancies import EVEN, Stretch, drawn
 

@@ -38,12 +38,13 @@ from failsafe.agent.page.view import (
     View,
     Word,
 )
-from failsafe.agent.passage import Health
+from failsafe.agent.radiation.passage import Health
 from failsafe.drivers.line import LineWord
 from failsafe.screens import words as shared_words
 from failsafe.screens.server import ScreenServer
 from failsafe.screens.streams import Bell
-from failsafe.sync.records import LinkWord, MatchedNotice, MatchReason, Notice, PersonAsRead, PersonName, Tier
+from failsafe.sync.records import Notice, PersonName, Tier
+from failsafe.sync.reports import LinkWord, MatchedNotice, MatchReason, PersonAsRead
 
 # What design.md allows, and what is waited for after a start; the page must have words for each.
 ACTION_CODES = {

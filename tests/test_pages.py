@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from failsafe.agent import names, pages
-from failsafe.agent.index import Index
-from failsafe.agent.names import fold
-from failsafe.agent.pages import PagesUnfit
-from failsafe.agent.segment import Segment
+from failsafe.agent.person import names, pages
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.names import fold
+from failsafe.agent.person.pages import PagesUnfit
+from failsafe.agent.person.segment import Segment
 from tests.bench.population import Population
 
 POPULATION = Population(9, surnames=800, givens=300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from failsafe.agent.plausibility import AGREE_AGAIN, STUCK_BACKGROUNDS, STUCK_SCANS, Plausibility
+from failsafe.agent.radiation.plausibility import AGREE_AGAIN, STUCK_BACKGROUNDS, STUCK_SCANS, Plausibility
 from failsafe.drivers.reading import Alarm, Background, Malformed, Occupancy, Scan, SetUp
 
 PANELS = (100.0, 100.0, 100.0, 100.0)

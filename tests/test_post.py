@@ -10,26 +10,18 @@ import msgspec
 import pytest
 
 from failsafe.agent.alerts import Circumstances
+from failsafe.agent.commands.screening import Shelf
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.fusion import HINT_ONLY, WAIT_FOR_PORTAL, MirrorState
-from failsafe.agent.matching import PersonFinding, match
-from failsafe.agent.n42_record import Draft
+from failsafe.agent.person.matching import PersonFinding, match
 from failsafe.agent.post import Issued, Post
-from failsafe.agent.radiation import LaneMonitor
-from failsafe.agent.screening import Shelf
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.n42_record import Draft
 from failsafe.agent.traveller import UNREAD, Presented, from_boarding_pass, from_zone
 from failsafe.drivers.reading import Alarm, Background, BoardingPass, Occupancy, Scan
 from failsafe.drivers.specimens import td3
-from failsafe.sync.records import (
-    Alert,
-    FeedState,
-    ListedDocument,
-    Moment,
-    Notice,
-    PersonName,
-    Place,
-    SearchLine,
-)
+from failsafe.sync.records import ListedDocument, Notice, PersonName
+from failsafe.sync.reports import Alert, FeedState, Moment, Place, SearchLine
 
 SUBJECT = Notice(
     entity_id="2026/99001",

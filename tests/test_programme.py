@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from failsafe.hq import programme
-from failsafe.hq.programme import KEY_FILE, MailTable, NotifyTable, ProgrammeFault, WebhookTable
+from failsafe.hq.cbrne import programme
+from failsafe.hq.cbrne.programme import KEY_FILE, MailTable, NotifyTable, ProgrammeFault, WebhookTable
 
 WHOLE = """
 [serve]

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq import courier, enrol, publish
+from failsafe.hq import courier, enrol
 from failsafe.hq.enrol import EnrolmentRefused
-from failsafe.hq.keys import HeadquartersError, RequestRefused
-from failsafe.hq.publish import PublishRefused
-from failsafe.hq.register import BoothRefused, Register
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.publish import PublishRefused
+from failsafe.hq.feeds.register import BoothRefused, Register
+from failsafe.hq.keyring.keys import HeadquartersError, RequestRefused
 from failsafe.sync import courier as booth_courier
 from failsafe.sync import intake, seal, trust
 from failsafe.sync.errors import NotForThisBooth, Older, Shrunken, SyncError

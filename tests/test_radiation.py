@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import passage as passage_nouns
-from failsafe.agent.own_alarm import OwnAlarm
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation import passage as passage_nouns
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.own_alarm import OwnAlarm
 from failsafe.drivers import tsa
 from failsafe.drivers.reading import (
     Alarm,
@@ -25,7 +25,8 @@ from failsafe.drivers.reading import (
     Scan,
     Unknown,
 )
-from failsafe.sync.records import RadiationSummary, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import RadiationSummary
 
 
 def background(at, cps=60.0, channel="gamma"):

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import meeting, reasons
-from failsafe.agent.likeness import score_names, score_to_odds
-from failsafe.agent.matching import PersonFinding, Traveller, match
-from failsafe.agent.names import fold, folds
-from failsafe.agent.reasons import WHOLE, shared
-from failsafe.agent.screening import Shelf, compare_names
-from failsafe.agent.spelling import beside, plain, script, written
+from failsafe.agent.commands.screening import Shelf, compare_names
+from failsafe.agent.person import meeting, reasons
+from failsafe.agent.person.likeness import score_names, score_to_odds
+from failsafe.agent.person.matching import PersonFinding, Traveller, match
+from failsafe.agent.person.names import fold, folds
+from failsafe.agent.person.reasons import WHOLE, shared
+from failsafe.agent.person.spelling import beside, plain, script, written
 from failsafe.sync import envelope
-from failsafe.sync.records import IdentityDocument, MatchReason, Notice, PersonName
+from failsafe.sync.records import IdentityDocument, Notice, PersonName
+from failsafe.sync.reports import MatchReason
 
 WAYS = {
     "same": ("ZORVEKARIO", "Zorvekario", meeting.SAME),

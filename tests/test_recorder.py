@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from failsafe.agent.recorder import Attempt, Recorder
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import Alert, HealthChange, Moment, PersonAsRead, Place, SearchLine
+from failsafe.sync.reports import Alert, HealthChange, Moment, PersonAsRead, Place, SearchLine
 
 KEY = bytes(range(32))
 PATIENCE_S = 20.0  # nothing here takes that long; a test that waits this long has failed

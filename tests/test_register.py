@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.hq.register import BoothRefused, Imported, Register, RegisterFault, Stock
-from failsafe.hq.step import Epoch
+from failsafe.hq.feeds.register import BoothRefused, Imported, Register, RegisterFault, Stock
+from failsafe.hq.feeds.step import Epoch
 from failsafe.sync.records import (
     Enrolment,
     Head,

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from failsafe.agent import remembered
-from failsafe.agent.background import NEUTRON_MEMORY_S, BackgroundBook, Known, Measured, apart, far
 from failsafe.agent.notebook import CHANGE_AFTER_S, WRITE_EVERY_S, Notebook
-from failsafe.agent.own_alarm import TAUGHT_AFTER
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.radiation import remembered
+from failsafe.agent.radiation.background import NEUTRON_MEMORY_S, BackgroundBook, Known, Measured, apart, far
+from failsafe.agent.radiation.detector import LaneMonitor
+from failsafe.agent.radiation.own_alarm import TAUGHT_AFTER
+from failsafe.agent.radiation.remembered import Forgotten, Remembered
 from failsafe.agent.recorder import Recorder
-from failsafe.agent.remembered import Forgotten, Remembered
 from failsafe.drivers.reading import Background, SetUp
 from failsafe.sync.ledger import Ledger
 

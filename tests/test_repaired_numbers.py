@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from failsafe.agent.matching import match
-from failsafe.agent.screening import Shelf
+from failsafe.agent.commands.screening import Shelf
+from failsafe.agent.person.matching import match
 from failsafe.agent.traveller import from_zone
 from failsafe.drivers.specimens import td1, td3
 from failsafe.sync.records import IdentityDocument, ListedDocument, Notice, PersonName

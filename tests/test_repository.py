@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from tuf.api.metadata import Metadata
 
-from failsafe.hq import keys
-from failsafe.hq.keys import KeyMissing, PassphraseWrong
-from failsafe.hq.repository import Repository, RepositoryFault
+from failsafe.hq.feeds.repository import Repository, RepositoryFault
+from failsafe.hq.keyring import keys
+from failsafe.hq.keyring.keys import KeyMissing, PassphraseWrong
 from failsafe.sync.errors import SyncError
 from failsafe.sync.records import Head, HqKeys, Payload, Statement
 from failsafe.sync.spool import Spool

@@ -13,13 +13,14 @@ import msgspec
 import pytest
 
 from failsafe.agent import keys as booth_keys
-from failsafe.agent import names
-from failsafe.hq import content_keys, enrol, publish
+from failsafe.agent.person import names
 from failsafe.hq import courier as hq_courier
-from failsafe.hq.content_keys import EpochSecrets
-from failsafe.hq.keys import HeadquartersError
-from failsafe.hq.publish import Outcome, PublishRefused
-from failsafe.hq.register import BoothRefused, Register, Stock
+from failsafe.hq import enrol
+from failsafe.hq.feeds import content_keys, publish
+from failsafe.hq.feeds.content_keys import EpochSecrets
+from failsafe.hq.feeds.publish import Outcome, PublishRefused
+from failsafe.hq.feeds.register import BoothRefused, Register, Stock
+from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync import courier, intake, roll
 from failsafe.sync import feed as feeds
 from failsafe.sync.errors import (
@@ -37,19 +38,9 @@ from failsafe.sync.errors import (
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import (
-    FeedState,
-    Head,
-    Notice,
-    Payload,
-    PayloadHeader,
-    PersonName,
-    Statement,
-    Want,
-    encode,
-    key_file,
-)
+from failsafe.sync.records import Head, Notice, Payload, PayloadHeader, PersonName, Statement, encode, key_file
 from failsafe.sync.refresh import Fetched, Refresher
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.seal import seal
 from failsafe.sync.shape import Entry, Restrictions
 from failsafe.sync.spool import Spool

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.agent import names
-from failsafe.hq import publish
-from failsafe.hq.register import Register
+from failsafe.agent.person import names
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import intake
 from failsafe.sync.errors import Awaited, SyncError
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import FeedState, Notice, PersonName, Want, encode
+from failsafe.sync.records import Notice, PersonName, encode
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.rounds import Link
 from failsafe.sync.shape import Entry, Restrictions
 from tests.far_end import FarEnd

@@ -14,15 +14,16 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq import published
 from failsafe.hq.enrol import enrol
-from failsafe.hq.keys import KeyMissing, KeyStore, PassphraseWrong
-from failsafe.hq.register import BoothRefused, Register
-from failsafe.hq.repository import Repository
-from failsafe.hq.rotation import Ceremonies, Exchange
+from failsafe.hq.feeds import published
+from failsafe.hq.feeds.register import BoothRefused, Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import KeyMissing, KeyStore, PassphraseWrong
+from failsafe.hq.keyring.rotation import Ceremonies, Exchange
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import Missing, NotForThisBooth, Older, Unsigned
-from failsafe.sync.records import HqKeys, Receipt, Statement, encode
+from failsafe.sync.records import HqKeys, Statement, encode
+from failsafe.sync.reports import Receipt
 from failsafe.sync.rounds import Link
 from failsafe.sync.seal import SealSecret
 from failsafe.sync.trust import Publication, read_publication

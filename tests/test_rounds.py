@@ -23,25 +23,15 @@ import pytest
 from failsafe.agent import keys as booth_keys
 from failsafe.hq import server
 from failsafe.hq.enrol import renew_certificates
-from failsafe.hq.register import Register
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import rounds
 from failsafe.sync.delivery import WELCOME_LIMIT
 from failsafe.sync.dispatch import BODY_LIMIT, Dispatch, Standing
 from failsafe.sync.envelope import check_receipt
 from failsafe.sync.errors import HqRefuses, LineDown, LineSlow, Malformed, Older, TlsRefused
 from failsafe.sync.link import Wire, read_welcome, tls_context
-from failsafe.sync.records import (
-    Answer,
-    FeedState,
-    LinkState,
-    Receipt,
-    Refusal,
-    Upload,
-    Want,
-    Welcome,
-    encode,
-    receipt_file,
-)
+from failsafe.sync.records import Welcome, encode
+from failsafe.sync.reports import Answer, FeedState, LinkState, Receipt, Refusal, Upload, Want, receipt_file
 from failsafe.sync.rounds import Link
 from tests import publishing
 from tests.far_end import FarEnd, serving

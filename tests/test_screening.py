@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent.screening import Shelf, compare_names, screen, screen_on_shelf
+from failsafe.agent.commands.screening import Shelf, compare_names, screen, screen_on_shelf
 from failsafe.sync.records import Notice, PersonName
 from failsafe.sync.shape import FaultyNotices
 

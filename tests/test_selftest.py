@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from failsafe.agent import keys, proofs, selftest
-from failsafe.agent.selftest import Line
+from failsafe.agent import keys
+from failsafe.agent.commands import proofs, selftest
+from failsafe.agent.commands.selftest import Line
 from failsafe.agent.tables import LaneTable
 from failsafe.drivers.simulator import Portal, PortalScript, Pty
 from failsafe.sync.ledger import Ledger

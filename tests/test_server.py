@@ -26,17 +26,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from failsafe.hq import publish, server
+from failsafe.hq import server
 from failsafe.hq.cli import main
 from failsafe.hq.enrol import renew_certificates
-from failsafe.hq.keys import KeyFault, KeyMissing
-from failsafe.hq.published import RepositoryFault
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.published import RepositoryFault
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import KeyFault, KeyMissing
 from failsafe.hq.server import Server, ServerFault, tls_context
 from failsafe.sync import envelope
 from failsafe.sync.mailbag import BOOTHS_FOLDER
-from failsafe.sync.records import Answer, ListedDocument, Upload, Welcome, alert_file, encode
+from failsafe.sync.records import ListedDocument, Welcome, encode
+from failsafe.sync.reports import Answer, Upload, alert_file
 from failsafe.sync.trust import read_publication
 from tests import publishing
 from tests.publishing import Desk as Headquarters

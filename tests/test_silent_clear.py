@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from failsafe.agent.crossing import LaneSettings
 from failsafe.agent.post import Post
-from failsafe.agent.radiation import LaneMonitor
+from failsafe.agent.radiation.detector import LaneMonitor
 from failsafe.agent.traveller import from_zone
 from failsafe.drivers import tsa
 from failsafe.drivers.reading import Alarm

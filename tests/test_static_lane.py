@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from failsafe.agent import budget
-from failsafe.agent.quiet_time import FLOOR, HIGH_NSV_H, LOOK_BACK_S, RISES, WINDOWS_S
-from failsafe.agent.static_lane import WAITS_S, StaticTests
+from failsafe.agent.radiation import budget
+from failsafe.agent.radiation.quiet_time import FLOOR, HIGH_NSV_H, LOOK_BACK_S, RISES, WINDOWS_S
+from failsafe.agent.radiation.static_lane import WAITS_S, StaticTests
 from failsafe.drivers.reading import Alarm, Background, Dose, Rate, Reading, Scan
 
 MEASURING_S = 10.0

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsafe.agent.crossing import Lane, LaneSettings
-from failsafe.agent.quiet_time import LOOK_BACK_S
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
-from failsafe.agent.static_monitor import StaticMonitor
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation.quiet_time import LOOK_BACK_S
+from failsafe.agent.radiation.static_monitor import StaticMonitor
 from failsafe.drivers.reading import Alarm, DeviceHealth, Dose, Malformed, Occupancy, Scan, Unknown
 
 ON_A_DESK = LaneSettings(shared=False, measured=True, before_s=20.0, after_s=30.0, closes_after_s=120.0)

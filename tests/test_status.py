@@ -12,16 +12,17 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from failsafe.agent import bulletin, status
+from failsafe.agent import bulletin
 from failsafe.agent.bulletin import Condition
+from failsafe.agent.commands import status
 from failsafe.agent.config import BoothTable, LaneTable
 from failsafe.agent.control import CoreUnreachable
-from failsafe.agent.index import Index
 from failsafe.agent.notices import Edition
 from failsafe.agent.page.view import DetectorView, HeaderView
+from failsafe.agent.person.index import Index
 from failsafe.sync.errors import Older, SpoolFault, StoreBroken
 from failsafe.sync.ledger import Undelivered
-from failsafe.sync.records import LinkState
+from failsafe.sync.reports import LinkState
 
 NOON = 1_795_348_800.0
 BOOTH = BoothTable(id="ZZ-TEST-01", country="ZZ", crossing_point="Invented Gate", telephone="+00 123 4567")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from failsafe.agent import control, watching
-from failsafe.agent.watching import Watchers, in_words, told
+from failsafe.agent import control
+from failsafe.agent.commands import watching
+from failsafe.agent.commands.watching import Watchers, in_words, told
 from failsafe.drivers import cute, elyctis, lines, specimens, transcript
 from failsafe.drivers.line import LineState, SerialLine
 from failsafe.drivers.masking import masked_zone

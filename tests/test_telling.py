@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsafe.hq import telling
-from failsafe.hq.telling import Correspondence
-from failsafe.sync.records import (
+from failsafe.hq.cbrne import telling
+from failsafe.hq.cbrne.telling import Correspondence
+from failsafe.sync.records import encode
+from failsafe.sync.reports import (
     ChannelSummary,
     MatchedDocument,
     MatchReason,
@@ -27,7 +28,6 @@ from failsafe.sync.records import (
     PersonAsRead,
     Place,
     RadiationSummary,
-    encode,
 )
 from failsafe.sync.seal import signing_public
 from tests.programme_side import RECEIVED, alert

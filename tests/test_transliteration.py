@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import transliteration
-from failsafe.agent.transliteration import arabic, cyrillic, hebrew, ways
+from failsafe.agent.person import transliteration
+from failsafe.agent.person.transliteration import arabic, cyrillic, hebrew, ways
 
 CYRILLIC = {"rus": "ru", "bel": "be", "bul": "bg", "mkd": "mk", "srp": "sr", "ukr": "uk"}
 SLIP = "a slip of the small letter: the capital in the same file has ours"

@@ -17,7 +17,8 @@ from failsafe.agent.tray import Tray
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import NotForThisBooth, Unsigned
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import (
+from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.reports import (
     Alert,
     Body,
     ChainEntry,
@@ -26,14 +27,12 @@ from failsafe.sync.records import (
     Finding,
     HealthChange,
     Heartbeat,
-    HqKeys,
     Moment,
     PersonAsRead,
     Place,
     Receipt,
     Urgency,
     Want,
-    encode,
     receipt_file,
 )
 from failsafe.sync.seal import SealSecret

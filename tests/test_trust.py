@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, TargetFile
 
-from failsafe.hq import published
+from failsafe.hq.feeds import published
 from failsafe.sync.errors import (
     Expired,
     Malformed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from failsafe.agent.vendor_rule import NOT_JUDGED, ROUNDING, Comparison, Judged, VendorRule
+from failsafe.agent.radiation.vendor_rule import NOT_JUDGED, ROUNDING, Comparison, Judged, VendorRule
 
 QUIET = (20, 20, 20, 20)  # 100 cps a panel
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsafe.agent import vowels
-from failsafe.agent.vowels import by_ear
+from failsafe.agent.person import vowels
+from failsafe.agent.person.vowels import by_ear
 
 
 @pytest.mark.parametrize(

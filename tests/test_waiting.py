@@ -18,7 +18,7 @@ from failsafe.sync.outbox import (
     Outbox,
     waiting,
 )
-from failsafe.sync.records import alert_file
+from failsafe.sync.reports import alert_file
 
 
 def names(number: int, *, urgent: int = 0) -> list[str]:

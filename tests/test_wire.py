@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from failsafe.hq import enrol
-from failsafe.sync import envelope, feed, records, roll, seal
+from failsafe.sync import envelope, feed, records, reports, roll, seal
 from failsafe.sync.errors import Malformed, NotForThisBooth, Truncated, Unsigned
-from failsafe.sync.records import ChainEntry, Enrolment, Head, HqKeys, Payload, Receipt
+from failsafe.sync.records import Enrolment, Head, HqKeys, Payload
+from failsafe.sync.reports import ChainEntry, Receipt
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "wire.md"
 PROTOCOL: Final = b"failsafe-edge/1"
@@ -377,8 +378,12 @@ def _row(record: type[msgspec.Struct]) -> str:
 def _records() -> list[type[msgspec.Struct]]:
     return [
         one
-        for one in vars(records).values()
-        if isinstance(one, type) and issubclass(one, records.Record) and one is not records.Record
+        for module in (records, reports)
+        for one in vars(module).values()
+        if isinstance(one, type)
+        and one.__module__ == module.__name__
+        and issubclass(one, records.Record)
+        and one is not records.Record
         if one.__name__ not in ("SearchLine",)  # never leaves the ledger
     ]
 

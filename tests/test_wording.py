@@ -18,10 +18,10 @@ import pytest
 from babel.messages.catalog import Catalog
 
 from failsafe.agent import fusion
-from failsafe.agent.matching import compare_births
 from failsafe.agent.page.view import EntryRefused, ManualEntry
 from failsafe.agent.page.words import TABLES as FIRST_LINE_TABLES
-from failsafe.agent.passage import Health, advice
+from failsafe.agent.person.matching import compare_births
+from failsafe.agent.radiation.passage import Health, advice
 from failsafe.agent.traveller import from_entry
 from failsafe.drivers import driver
 from failsafe.drivers.driver import DriverError
@@ -31,7 +31,7 @@ from failsafe.screens.texts import texts as served_texts
 from failsafe.sync import errors
 from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, SyncError, WrongKey
 from failsafe.sync.mirror import Change, Mirror
-from failsafe.sync.records import LinkState, LinkWord
+from failsafe.sync.reports import LinkState, LinkWord
 from failsafe.sync.spool import Spool
 from failsafe.sync.store import Migrations, Store, StoreSettings
 from tests import wording

@@ -51,8 +51,8 @@ SPEAKERS: Final = (
     "agent/knowledge.py",
     "agent/notices.py",
     "agent/post.py",
-    "agent/passage.py",
-    "agent/radiation.py",
+    "agent/radiation/passage.py",
+    "agent/radiation/detector.py",
     "agent/recorder.py",
     "agent/traveller.py",
     "agent/tray.py",
@@ -62,8 +62,8 @@ SPEAKERS: Final = (
     "drivers/elyctis.py",
     "drivers/line.py",
     "drivers/relayed.py",
-    "hq/channels.py",
-    "hq/notify.py",
+    "hq/cbrne/channels.py",
+    "hq/cbrne/notify.py",
     "hq/ccc/app.py",
     "screens/gate.py",
     "screens/shelf.py",
@@ -88,11 +88,11 @@ SPEAKERS: Final = (
 )
 # Modules that give the reasons of a match: a few words beside points.
 REASONERS: Final = (
-    "agent/alignment.py",
-    "agent/evidence.py",
-    "agent/matching.py",
-    "agent/meeting.py",
-    "agent/reasons.py",
+    "agent/person/alignment.py",
+    "agent/person/evidence.py",
+    "agent/person/matching.py",
+    "agent/person/meeting.py",
+    "agent/person/reasons.py",
 )
 # What is put into sentences from variables, where no rule below looks.
 WITHIN: Final = {

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from failsafe.agent.control import CoreUnreachable, Visitor
-from failsafe.agent.countries import alpha_3
 from failsafe.agent.demo.house import DemoFailed, House
+from failsafe.agent.person.countries import alpha_3
 from failsafe.drivers.simulator import Pty, zone_frame
 from failsafe.drivers.specimens import td3
 

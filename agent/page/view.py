@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import Category, Explanation, MatchedDocument, MatchedNotice, Notice, PersonAsRead
+from failsafe.sync.records import Notice
+from failsafe.sync.reports import Category, Explanation, MatchedDocument, MatchedNotice, PersonAsRead
 
 Word = Literal["STOP", "CHECK", "CLEAR", "CANNOT CLEAR"]
 
@@ -28,7 +29,7 @@ class DetectorView(msgspec.Struct, frozen=True, kw_only=True):
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """How the link to headquarters stands, in its own words; nobody signs it, so it is shown and never acted on.
 
-    `state` is a word of `records.LinkWord`, `detail` says what was seen and what to do next. `since` and `last_contact`
+    `state` is a word of `reports.LinkWord`, `detail` says what was seen and what to do next. `since` and `last_contact`
     (headquarters' last good answer) are UTC by the link's clock, `since_s` and `last_contact_s` their ages in seconds;
     None where there is none, or the booth's clock cannot say.
     """

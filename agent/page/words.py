@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from failsafe.agent import adjudication
+from failsafe.agent.radiation import adjudication
 from failsafe.screens.words import SHARED
 
 ACTIONS: Final = {

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from failsafe.sync.records import Alert, Finding, HealthChange, Measurement
+from failsafe.sync.reports import Alert, Finding, HealthChange, Measurement
 
 NoticeState = Literal["not for CBRNE", "waiting", "sent", "failing"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from failsafe.agent import bench
-from failsafe.agent.figures import Figure, table
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import Figure, table
 from tests.bench import alarms as radiation
 from tests.bench import epochs, feed, headquarters, hq_ingest, indexing, journey, line, pairs, parts, portal, referrals
 from tests.bench.crowd import gather

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from failsafe.agent import alignment, cognates, ear, likeness, measures, names
-from failsafe.agent.measures import MEASURES
+from failsafe.agent.person import alignment, cognates, ear, likeness, measures, names
+from failsafe.agent.person.measures import MEASURES
 from tests import grow
 from tests.bench.pairs import OTHER_SEED, SCRIPTS, Scored, best_threshold, listed_twice, strict_recall
 

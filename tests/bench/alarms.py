@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from failsafe.agent import open_lane, own_alarm, vehicle_lane
-from failsafe.agent.background import Known
-from failsafe.agent.bench import standard_error
+from failsafe.agent.commands.bench import standard_error
+from failsafe.agent.commands.figures import Figure, Rival, figure, table
 from failsafe.agent.crossing import Lane, LaneSettings
-from failsafe.agent.figures import Figure, Rival, figure, table
-from failsafe.agent.radiation import DetectorSettings, LaneMonitor
+from failsafe.agent.radiation import open_lane, own_alarm, vehicle_lane
+from failsafe.agent.radiation.background import Known
+from failsafe.agent.radiation.detector import DetectorSettings, LaneMonitor
 from failsafe.drivers import tsa
 from failsafe.drivers.reading import Occupancy
 from tests.bench import curves, desk

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from failsafe.agent.demo.station import Crowd, Zone
-from failsafe.agent.matching import Traveller
+from failsafe.agent.person.matching import Traveller
 from failsafe.drivers.specimens import td3
 from tests.bench.population import Invented, Population
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from failsafe.agent.figures import Figure, Rival, figure
-from failsafe.agent.quiet_time import LOOK_BACK_S
-from failsafe.agent.static_lane import StaticTests
+from failsafe.agent.commands.figures import Figure, Rival, figure
+from failsafe.agent.radiation.quiet_time import LOOK_BACK_S
+from failsafe.agent.radiation.static_lane import StaticTests
 from failsafe.drivers.reading import Dose, Reading, Scan
 
 SEED = 77

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import insert
 
 from failsafe.agent import keys as booth_keys
-from failsafe.agent.figures import Figure, Rival, figure
-from failsafe.hq import publish
+from failsafe.agent.commands.figures import Figure, Rival, figure
 from failsafe.hq.enrol import enrol
-from failsafe.hq.register import Register
-from failsafe.hq.tables import BOOTHS
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.tables import BOOTHS
 from failsafe.sync import seal
 from failsafe.sync.records import Enrolment, ListedDocument, SealPublic, Welcome, encode
 from failsafe.sync.seal import SealSecret

@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from failsafe.agent.names import PARTICLES, consonants, squash
+from failsafe.agent.person.names import PARTICLES, consonants, squash
 
 MOST = 30
 RARE = 12

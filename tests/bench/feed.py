@@ -24,14 +24,15 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from failsafe.agent import bench
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import Figure, Rival, figure, table
 from failsafe.agent.demo.house import House
 from failsafe.agent.demo.wire import Wire as Cable
-from failsafe.agent.figures import Figure, Rival, figure, table
 from failsafe.sync.errors import LineDown
 from failsafe.sync.link import ThreadSource, Wire, read_welcome
-from failsafe.sync.records import FeedState, Head, PutNotice, Want
+from failsafe.sync.records import Head, PutNotice
 from failsafe.sync.refresh import Brought, Refresher
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.shape import read
 from failsafe.sync.spool import Spool
 from tests.bench.crowd import People

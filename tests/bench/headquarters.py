@@ -12,11 +12,11 @@ import msgspec
 import zstandard
 
 from failsafe.agent import keys as booth_keys
-from failsafe.agent import names
-from failsafe.agent.figures import Figure, Rival, figure
-from failsafe.hq import publish
+from failsafe.agent.commands.figures import Figure, Rival, figure
+from failsafe.agent.person import names
 from failsafe.hq.enrol import enrol
-from failsafe.hq.register import Register
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
 from failsafe.sync import intake, shape
 from failsafe.sync.intake import Reader
 from failsafe.sync.mirror import Mirror

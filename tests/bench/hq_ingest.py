@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from failsafe.agent.figures import Figure, Rival, figure
-from failsafe.hq.desk import Desk
-from failsafe.hq.desk_tables import DESK_FILE, open_file, open_register
+from failsafe.agent.commands.figures import Figure, Rival, figure
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.desk.tables import DESK_FILE, open_file, open_register
 from failsafe.sync import envelope
 from failsafe.sync.outbox import BATCH
-from failsafe.sync.records import Envelope, Receipt, encode
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Envelope, Receipt
 from tests.bench.parts import timed
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, REGISTER_FILE, Booth

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from failsafe.agent import pages
-from failsafe.agent.bench import standard_error
-from failsafe.agent.figures import Figure, Rival, figure, p50_p99, table
-from failsafe.agent.index import Index
-from failsafe.agent.names import fold
-from failsafe.agent.segment import IndexRow, Segment
+from failsafe.agent.commands.bench import standard_error
+from failsafe.agent.commands.figures import Figure, Rival, figure, p50_p99, table
+from failsafe.agent.person import pages
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.names import fold
+from failsafe.agent.person.segment import IndexRow, Segment
 from failsafe.sync.mirror import Mirror
 from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
@@ -50,7 +50,8 @@ Question = tuple[tuple[str, ...], list[str]]
 _RSS = """
 import sys
 from pathlib import Path
-from failsafe.agent import booth, pages
+from failsafe.agent import booth
+from failsafe.agent.person import pages
 from failsafe.sync.mirror import Mirror
 def rss():
     return int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1]) / 1024

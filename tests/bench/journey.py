@@ -22,16 +22,17 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from failsafe.agent import bench
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import Figure, Rival, figure, p50_p99, quantile
 from failsafe.agent.demo.house import DemoFailed
 from failsafe.agent.demo.station import Crowd, Ear, Station, Timings, Zone
-from failsafe.agent.figures import Figure, Rival, figure, p50_p99, quantile
 from failsafe.drivers.simulator import Portal, Pty
 from failsafe.hq.ccc.stream import Push
 from failsafe.hq.ccc.view import AlertLine
 from failsafe.sync import envelope
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import ALERTS_FOLDER, HqKeys, alert_file, encode
+from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.reports import ALERTS_FOLDER, alert_file
 from failsafe.sync.spool import Spool
 from tests import publishing
 from tests.bench.crowd import gather

@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from failsafe.agent import matching
-from failsafe.agent.bench import standard_error
-from failsafe.agent.figures import Figure, Rival, figure, table
-from failsafe.agent.matching import Traveller
-from failsafe.agent.names import fold
+from failsafe.agent.commands.bench import standard_error
+from failsafe.agent.commands.figures import Figure, Rival, figure, table
+from failsafe.agent.person import matching
+from failsafe.agent.person.matching import Traveller
+from failsafe.agent.person.names import fold
 from failsafe.sync.records import IdentityDocument, Notice, PersonName
 from tests.bench.peoples import Drawn
 from tests.grades import List, World, bounds, traveller

@@ -19,29 +19,19 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from failsafe.agent import bench
 from failsafe.agent import keys as booth_keys
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import Figure, Rival, figure
 from failsafe.agent.demo.house import BOOTH, DemoFailed, House
-from failsafe.agent.figures import Figure, Rival, figure
-from failsafe.hq.keys import KeyStore
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync import envelope
 from failsafe.sync.delivery import TIMESTAMP
 from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
 from failsafe.sync.outbox import BATCH
-from failsafe.sync.records import (
-    ALERTS_FOLDER,
-    RECEIPTS_FOLDER,
-    Answer,
-    ChainEntry,
-    Envelope,
-    Upload,
-    Want,
-    Welcome,
-    alert_file,
-    encode,
-)
+from failsafe.sync.records import Welcome, encode
 from failsafe.sync.refresh import Fetched, Refresher
+from failsafe.sync.reports import ALERTS_FOLDER, RECEIPTS_FOLDER, Answer, ChainEntry, Envelope, Upload, Want, alert_file
 from failsafe.sync.spool import Spool
 from tests.bench.crowd import People
 from tests.bench.parts import alert, timed

@@ -22,9 +22,9 @@ from anyascii import anyascii
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, utils
 
-from failsafe.agent.bench import standard_error
-from failsafe.agent.figures import Figure, Rival, figure, table
-from failsafe.agent.likeness import score_names
+from failsafe.agent.commands.bench import standard_error
+from failsafe.agent.commands.figures import Figure, Rival, figure, table
+from failsafe.agent.person.likeness import score_names
 from tests import grow
 from tests.bench import rival
 from tests.bench.curves import Chart, Curve, charts

@@ -15,28 +15,19 @@ from pathlib import Path
 import msgspec
 from rapidfuzz import fuzz, process
 
-from failsafe.agent import names
-from failsafe.agent.alerts import utc, uuid7
-from failsafe.agent.figures import Figure, Rival, figure, p50_p99
-from failsafe.agent.index import Index
-from failsafe.agent.matching import match
+from failsafe.agent.alerts import uuid7
+from failsafe.agent.commands.figures import Figure, Rival, figure, p50_p99
+from failsafe.agent.person import names
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.matching import match
 from failsafe.drivers import mrz
 from failsafe.sync import mirror as mirrors
 from failsafe.sync import shape
 from failsafe.sync.feed import Change
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import (
-    Alert,
-    MatchedNotice,
-    MatchReason,
-    Moment,
-    Notice,
-    PersonAsRead,
-    Place,
-    PutNotice,
-    encode,
-)
+from failsafe.sync.records import Notice, PutNotice, encode
+from failsafe.sync.reports import Alert, MatchedNotice, MatchReason, Moment, PersonAsRead, Place, utc
 from tests.bench import zones as misread
 from tests.bench.crowd import People, traveller, zone
 

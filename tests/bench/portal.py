@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from failsafe.agent import bench
+from failsafe.agent.commands import bench
+from failsafe.agent.commands.figures import Figure, Rival, figure, quantile
 from failsafe.agent.control import Visitor
 from failsafe.agent.demo.station import Station
-from failsafe.agent.figures import Figure, Rival, figure, quantile
 from failsafe.drivers import tsa
 from failsafe.drivers.simulator import Portal, Pty, zone_frame
 from tests.bench.crowd import gather

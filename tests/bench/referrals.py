@@ -17,14 +17,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from failsafe.agent import matching
-from failsafe.agent.alignment import align, plain_weight
-from failsafe.agent.bench import standard_error
-from failsafe.agent.evidence import birth_reason
-from failsafe.agent.figures import Figure, Rival, figure, table
-from failsafe.agent.grading import thresholds
-from failsafe.agent.index import Index
-from failsafe.agent.names import fold
+from failsafe.agent.commands.bench import standard_error
+from failsafe.agent.commands.figures import Figure, Rival, figure, table
+from failsafe.agent.person import matching
+from failsafe.agent.person.alignment import align, plain_weight
+from failsafe.agent.person.evidence import birth_reason
+from failsafe.agent.person.grading import thresholds
+from failsafe.agent.person.index import Index
+from failsafe.agent.person.names import fold
 from tests.bench import kinds, papers
 from tests.bench.curves import Chart, Curve, charts
 from tests.bench.peoples import Drawn

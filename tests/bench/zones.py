@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from failsafe.agent.figures import Figure, Rival, figure, p50_p99
+from failsafe.agent.commands.figures import Figure, Rival, figure, p50_p99
 from failsafe.drivers import specimens
 from failsafe.drivers.fields import field_at
 from failsafe.drivers.layouts import layout_of

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from failsafe.hq.ccc.view import BoothLine, ChangeLine, ChangesView
-from failsafe.hq.changes import is_well
-from failsafe.sync.records import HealthChange, Moment, Place
+from failsafe.hq.desk.changes import is_well
+from failsafe.sync.reports import HealthChange, Moment, Place
 from tests.browser import sight
 from tests.browser.chromium import BOOTH_SCREEN, DESK_SCREEN
 from tests.browser.conftest import Visitor

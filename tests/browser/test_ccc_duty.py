@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine
-from failsafe.sync.records import Finding, Moment
+from failsafe.sync.reports import Finding, Moment
 from tests.browser import sight
 from tests.browser.chromium import DESK_SCREEN
 from tests.browser.conftest import Visitor

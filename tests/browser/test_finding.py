@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from failsafe.agent.page.view import AlertView, FindingOrder, FindingRefused
-from failsafe.sync.records import FINDING_LENGTH, Finding
+from failsafe.sync.reports import FINDING_LENGTH, Finding
 from tests.browser import sight
 from tests.browser.conftest import Visitor
 from tests.browser.lane import Lane

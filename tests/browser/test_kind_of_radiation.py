@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from failsafe.agent.adjudication import GUIDANCE, NEUTRONS
-from failsafe.sync.records import Alert, Finding
+from failsafe.agent.radiation.adjudication import GUIDANCE, NEUTRONS
+from failsafe.sync.reports import Alert, Finding
 from tests.browser import sight
 from tests.browser.chromium import DESK_SCREEN
 from tests.browser.conftest import Visitor

@@ -24,14 +24,15 @@ from sqlalchemy import Engine, func, select
 from failsafe.agent.demo.house import BOOTH, Windows, kill, program
 from failsafe.agent.demo.wire import Wire
 from failsafe.drivers.specimens import td3
+from failsafe.hq.cbrne.outbox import concerns_cbrne
 from failsafe.hq.ccc.view import ListView
-from failsafe.hq.desk import Desk
-from failsafe.hq.desk_list import MOST_LINES
-from failsafe.hq.desk_tables import DESK_FILE, ENTRIES, FORKS, open_file, open_register
-from failsafe.hq.keys import KeyStore
-from failsafe.hq.outbox import concerns_cbrne
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.desk.listing import MOST_LINES
+from failsafe.hq.desk.tables import DESK_FILE, ENTRIES, FORKS, open_file, open_register
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync.outbox import waiting
-from failsafe.sync.records import ALERTS_FOLDER, LINK_FILE, RECEIPTS_FOLDER, WELCOME_FILE, Alert
+from failsafe.sync.records import WELCOME_FILE
+from failsafe.sync.reports import ALERTS_FOLDER, LINK_FILE, RECEIPTS_FOLDER, Alert
 from tests.programme_side import Authority, Call, MailServer, WebServer
 from tests.story.journey import WINDOWS, Event, Journey, Kept, await_true, wanted
 

@@ -24,7 +24,8 @@ from failsafe.drivers.specimens import td3
 from failsafe.sync import courier
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.mirror import Counts, Mirror
-from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, Alert, HealthChange, Measurement
+from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE
+from failsafe.sync.reports import Alert, HealthChange, Measurement
 from failsafe.sync.spool import Spool
 
 PATIENCE_S = 20.0

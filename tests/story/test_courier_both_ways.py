@@ -16,13 +16,13 @@ import pytest
 
 from failsafe.agent import keys as booth_keys
 from failsafe.agent.demo.house import BOOTH, DemoFailed
-from failsafe.hq.keys import KeyStore
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync import envelope
 from failsafe.sync.mailbag import BOOTHS_FOLDER
-from failsafe.sync.records import (
+from failsafe.sync.records import WELCOME_FILE, encode
+from failsafe.sync.reports import (
     ALERTS_FOLDER,
     RECEIPTS_FOLDER,
-    WELCOME_FILE,
     Alert,
     ChainEntry,
     Envelope,
@@ -30,7 +30,6 @@ from failsafe.sync.records import (
     Place,
     Receipt,
     alert_file,
-    encode,
 )
 from tests.story.both_ends import BothEnds, check_same
 from tests.story.conftest import NEIGHBOUR

@@ -18,10 +18,10 @@ import pytest
 
 from failsafe.drivers.simulator import Unplugged
 from failsafe.hq import courier as export
-from failsafe.hq import publish
-from failsafe.hq.keys import KeyStore
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync import shape
 from tests.publishing import now
 from tests.story.journey import Event, Journey, Kept, wanted

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from failsafe.agent.passage import advice
+from failsafe.agent.radiation.passage import advice
 from failsafe.drivers.driver import LineAbsent, LineLocked, LineLost
 from failsafe.drivers.line import READ_MOST
 from failsafe.drivers.simulator import Pty, zone_frame

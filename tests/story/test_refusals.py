@@ -18,10 +18,10 @@ from securesystemslib.signer import CryptoSigner
 
 from failsafe.agent.demo.house import BOOTH, DemoFailed
 from failsafe.hq import courier as export
-from failsafe.hq import publish
-from failsafe.hq.keys import KeyStore
-from failsafe.hq.register import Register
-from failsafe.hq.repository import Repository
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
+from failsafe.hq.keyring.keys import KeyStore
 from failsafe.sync import errors
 from failsafe.sync.errors import BytesRefused, SyncError
 from failsafe.sync.records import KEYS_FOLDER, METADATA_FOLDER, TIMESTAMP_FILE, Head, Payload

@@ -16,7 +16,7 @@ import pytest
 
 from failsafe.agent import keys
 from failsafe.agent.demo.cast import LISTED, PERSONS
-from failsafe.sync.records import Envelope
+from failsafe.sync.reports import Envelope
 from tests.story.both_ends import BothEnds, both_ends, patient, thief
 from tests.story.conftest import LATE_NOTICE
 from tests.story.journey import Journey, wanted
