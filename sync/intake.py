@@ -16,7 +16,8 @@ from failsafe.sync.errors import Older
 from failsafe.sync.family import Known
 from failsafe.sync.family import Reader as Reader
 from failsafe.sync.feed import Floor
-from failsafe.sync.mirror import Derive, Mirror
+from failsafe.sync.filing import Derive
+from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys
 from failsafe.sync.spool import Spool
 

@@ -7,8 +7,7 @@ A mirror that is missing or empty has no feeds. That never means that there are 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -19,31 +18,20 @@ import msgspec
 from failsafe.sync.binding import Bind, Binding, Bound, Numbered, make_tables
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Change, Floor
+from failsafe.sync.filing import Derive, Filing, fold_number, put_names
 from failsafe.sync.records import (
-    IdentityDocument,
     ListedDocument,
-    NameRow,
     Notice,
-    Operation,
-    PutListed,
-    PutNotice,
-    RemoveListed,
-    RemoveNotice,
     base_of,
-    encode,
 )
 from failsafe.sync.store import Migrations, Store, StoreSettings
 from failsafe.sync.store import set_aside as _set_aside
 
 SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
-_NOT_IN_A_NUMBER: Final = re.compile(r"[^A-Z0-9]+")
 _LISTED: Final = "number, country, type, fraud"
 _FEW: Final = 1_000
 _SNAPSHOT_FIRST: Final = "Take the feed's snapshot first."
-
-
-Derive = Callable[[Notice], Iterable[NameRow]]
 
 
 class NameLine(NamedTuple):
@@ -123,11 +111,6 @@ def whose_supplements(tables: Any) -> None:  # noqa: ANN401
         "CREATE TABLE portion (base TEXT PRIMARY KEY, country TEXT NOT NULL, retired INTEGER NOT NULL,"
         " feeds TEXT NOT NULL) STRICT"
     )
-
-
-def fold_number(number: str) -> str:
-    """A document number as it is compared: upper case, letters A-Z and digits only."""
-    return _NOT_IN_A_NUMBER.sub("", number.upper())
 
 
 def set_aside(path: Path) -> Path:
@@ -343,8 +326,7 @@ class Mirror:
         if change.base_serial is None:
             self._empty(change.feed)
         self._note_feed(change)
-        for operation in change.operations:
-            self._operate(change.feed, operation, derive)
+        Filing(self._store, change.feed, derive).take(change.operations)
         held = self._held(change.feed)
         if held != change.count:
             raise Malformed(
@@ -410,8 +392,8 @@ class Mirror:
         with self._store.transaction():
             self._binding.loosen()
             self._store.run("DELETE FROM name")
-            for number, body in self._store.rows("SELECT notice, bytes FROM body ORDER BY notice"):
-                self._put_names(number, derive(_read(body)))
+            held = self._store.rows("SELECT notice, bytes FROM body ORDER BY notice")
+            put_names(self._store, ((number, derive(_read(body))) for number, body in held))
             self._store.run("UPDATE word SET edition = ?", (edition,))
         self._store.fold_log()
 
@@ -432,64 +414,6 @@ class Mirror:
             " ON CONFLICT (feed) DO UPDATE SET lineage = excluded.lineage, serial = excluded.serial,"
             " epoch = excluded.epoch, count = excluded.count, removed = excluded.removed",
             (change.feed, change.lineage, change.serial, change.epoch, change.count, change.removed),
-        )
-
-    def _operate(self, feed: str, operation: Operation, derive: Derive) -> None:
-        match operation:
-            case PutNotice(notice=notice):
-                self._put_notice(feed, notice, derive)
-            case RemoveNotice(entity_id=entity_id):
-                self._remove_notice(feed, entity_id)
-            case PutListed(document=document):
-                self._put_listed(feed, document)
-            case RemoveListed(number=number, issuing_country=country, document_type=sort):
-                self._store.run(
-                    "DELETE FROM listed WHERE feed = ? AND number = ? AND country = ? AND type = ?",
-                    (feed, number, country, sort),
-                )
-
-    def _put_notice(self, feed: str, notice: Notice, derive: Derive) -> None:
-        self._remove_notice(feed, notice.entity_id)
-        row = self._store.row(
-            # Above every number that the pages know: SQLite alone would give that of a removed one again.
-            "INSERT INTO notice (id, feed, entity_id, tier, sex, births) VALUES ((SELECT max(last,"
-            " coalesce((SELECT max(id) FROM notice), 0)) + 1 FROM bound), ?, ?, ?, ?, ?) RETURNING id",
-            (feed, notice.entity_id, notice.tier, notice.sex, " ".join(notice.births)),
-        )
-        number = row[0] if row else 0
-        self._store.run("INSERT INTO body (notice, bytes) VALUES (?, ?)", (number, encode(notice)))
-        self._put_names(number, derive(notice))
-        self._put_documents(number, notice.documents)
-
-    def _remove_notice(self, feed: str, entity_id: str) -> None:
-        # Body, names and documents go with it: their rows name it as their owner.
-        self._store.run("DELETE FROM notice WHERE entity_id = ? AND feed = ?", (entity_id, feed))
-
-    def _put_names(self, number: int, rows: Iterable[NameRow]) -> None:
-        for place, row in enumerate(rows):
-            self._store.run(
-                "INSERT INTO name (notice, place, tokens, kind) VALUES (?, ?, ?, ?)",
-                (number, place, row.tokens, row.kind),
-            )
-
-    def _put_documents(self, number: int, documents: Iterable[IdentityDocument]) -> None:
-        for place, document in enumerate(documents):
-            self._store.run(
-                "INSERT INTO document (notice, place, folded, country) VALUES (?, ?, ?, ?)",
-                (number, place, fold_number(document.number), document.country),
-            )
-
-    def _put_listed(self, feed: str, document: ListedDocument) -> None:
-        self._store.run(
-            f"INSERT OR REPLACE INTO listed (feed, {_LISTED}, folded) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                feed,
-                document.number,
-                document.issuing_country,
-                document.document_type,
-                document.fraud_type,
-                fold_number(document.number),
-            ),
         )
 
 

@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +170,13 @@ class Store:
         """Run one statement that writes; returns how many rows it changed."""
         try:
             return int(self._connection.execute(statement, values).rowcount)
+        except dbapi2.Error as error:
+            raise _named(self.path, error) from error
+
+    def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one statement that writes with each row of values; several times faster than one by one."""
+        try:
+            self._connection.executemany(statement, rows)
         except dbapi2.Error as error:
             raise _named(self.path, error) from error
 

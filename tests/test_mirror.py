@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from failsafe.sync.errors import BytesRefused, Malformed, Older, StoreBroken, StoreDamaged, WrongKey
 from failsafe.sync.feed import Change, Floor
-from failsafe.sync.mirror import Counts, Mirror, NameLine, NameRow, fold_number, set_aside
+from failsafe.sync.filing import fold_number
+from failsafe.sync.mirror import Counts, Mirror, NameLine, set_aside
 from failsafe.sync.records import (
     IdentityDocument,
     ListedDocument,
+    NameRow,
     Notice,
     Operation,
     PersonName,
@@ -481,8 +483,8 @@ import sys
 from pathlib import Path
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.feed import Change
-from failsafe.sync.mirror import Mirror, NameRow
-from failsafe.sync.records import Notice, PersonName, PutNotice
+from failsafe.sync.mirror import Mirror
+from failsafe.sync.records import NameRow, Notice, PersonName, PutNotice
 
 def say(*words):
     print(*words, flush=True)

@@ -237,3 +237,9 @@ def test_there_are_as_many_countries_as_the_standard_has():
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     known = {f"{a}{b}" for a in letters for b in letters if countries.alpha_3(f"{a}{b}")}
     assert len(known) == 250  # ISO 3166-1 has 249, and Kosovo
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=40))
+def test_plain_letters_fold_as_letters_of_every_script_do(text):
+    """A sign that is nothing takes the text the long way."""
+    assert fold(text) == fold(f"{text} \u00b7") and folds(text) == folds(f"{text} \u00b7")

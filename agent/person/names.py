@@ -112,6 +112,8 @@ def fold(text: str) -> tuple[str, ...]:
     one run of Han or Hangul is read as a family name of one character and the given name behind it. Nothing is kept:
     single tokens may be remembered for speed, the names of travellers are not.
     """
+    if text.isascii():  # all that follows is for other letters; of a million names it would cost half a minute
+        return tuple(_LETTERS.findall(_APOSTROPHES.sub("", text).upper())[:_MOST_TOKENS])
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text))
     parted = _APOSTROPHES.sub("", composed)
     if _HAN_OR_HANGUL.fullmatch(parted.strip()):
@@ -128,6 +130,8 @@ def folds(text: str) -> tuple[tuple[str, ...], ...]:
     Of several countries' ways only those are kept that the squash does not even out anyway.
     """
     kept = [first] if (first := fold(text)) else []
+    if text.isascii():  # printed in one way
+        return tuple(kept)
     sounds = {tuple(map(squash, first))}
     for place, way in enumerate(ways(text)):
         tokens = fold(way)
