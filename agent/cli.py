@@ -19,8 +19,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, keys
-from failsafe.agent.commands import decoding, scanning, simulating, technician, upkeep
+from failsafe.agent import config, disk_keys, keys
+from failsafe.agent.commands import decoding, own_keys, scanning, simulating, technician, upkeep
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
 from failsafe.agent.demo.house import DemoFailed
@@ -28,7 +28,7 @@ from failsafe.agent.keys import KeysRefused
 from failsafe.drivers import driver as drivers
 from failsafe.sync import journal
 from failsafe.sync.errors import SyncError
-from failsafe.sync.records import encode
+from failsafe.sync.service import Service
 from failsafe.sync.shape import FaultyNotices
 
 if TYPE_CHECKING:
@@ -90,8 +90,10 @@ def run(path: Path) -> None:
     # While an intake builds an index, a verdict must not wait for long slices of another thread.
     sys.setswitchinterval(_SWITCH_S)
     configuration = config.load(path)
+    place, state = keys.folder(configuration.folders.keys), Path(configuration.folders.state)
+    held = disk_keys.settle(keys.load(place), place, state, Service().starting)
     try:
-        serve(Booth(configuration, keys.load(keys.folder(configuration.folders.keys))), configuration)
+        serve(Booth(configuration, held), configuration)
     except PortTaken as error:
         raise click.ClickException(str(error)) from error
 
@@ -185,49 +187,7 @@ def selftest(path: Path, as_json: bool) -> None:
 # --- setting up ------------------------------------------------------------------------------------------------
 
 
-@failsafe.group("keys")
-def keys_group() -> None:
-    """The booth's own keys."""
-
-
-@keys_group.command("init")
-@with_config
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where to write the keys.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where BOOTH.enrol goes.")
-def keys_init(path: Path, folder: Path | None, out: Path) -> None:
-    """Make the booth's keys and BOOTH.enrol, the file that headquarters enrols it with."""
-    configuration = config.load(path)
-    booth = configuration.booth
-    place = folder or keys.folder(configuration.folders.keys)
-    enrolment = keys.make(place, booth.id, booth.country)
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / f"{booth.id}.enrol"
-    file.write_bytes(encode(enrolment))
-    click.echo(f"Keys are in {place}. Protect them with `systemd-creds encrypt` before the booth is used.", err=True)
-    click.echo(f"Give {file} to headquarters: failsafe-hq booths enrol {file.name}", err=True)
-
-
-@keys_group.command("renew")
-@with_config
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="An empty folder for the new keys.",
-)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where BOOTH.enrol goes.")
-def keys_renew(path: Path, folder: Path, out: Path) -> None:
-    """Make new keys for signing, sealing and the link; the booth goes on with the present ones meanwhile."""
-    booth = config.load(path).booth
-    enrolment = keys.renew(folder, booth.id, booth.country)
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / f"{booth.id}.enrol"
-    file.write_bytes(encode(enrolment))
-    click.echo(f"New keys are in {folder}; nothing else was changed.", err=True)
-    click.echo(f"Give {file} to headquarters: failsafe-hq booths enrol --renew {file.name}", err=True)
-    click.echo(
-        "From then on the old ones are refused: bring the answer, then change them (docs/installation.md).", err=True
-    )
+failsafe.add_command(own_keys.keys_group)
 
 
 @failsafe.group("config")
@@ -381,8 +341,9 @@ def mrz_filter(source: IO[str]) -> None:
 
 
 @failsafe.command("names")
+@click.option("--cut", is_flag=True, help="The zone had no room for the whole of each query.")
 @lines_in
-def names_filter(source: IO[str]) -> None:
+def names_filter(cut: bool, source: IO[str]) -> None:
     """Compare names: {"id", "query", "candidate"} a line."""
     from failsafe.agent.commands import screening
 
@@ -390,7 +351,7 @@ def names_filter(source: IO[str]) -> None:
         query, candidate = line.get("query"), line.get("candidate")
         if not isinstance(query, str) or not isinstance(candidate, str):
             raise LineRefused('Give "query" and "candidate", both text.')
-        return screening.compare_names(query, candidate)
+        return screening.compare_names(query, candidate, cut=cut)
 
     answer_lines(source, answer)
 

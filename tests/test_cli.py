@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import pty
 import signal
@@ -258,6 +259,18 @@ def test_names_have_a_score_and_reasons():
     assert list(same) == ["id", "score", "match", "reasons"]
     assert same["match"] and not other["match"] and same["score"] > other["score"]
     assert list(same["reasons"][0]) == ["query", "candidate", "why", "points"]
+
+
+def test_names_of_zones_that_were_cut_may_go_on():
+    pairs = [
+        {"id": 1, "query": "QUILLFEATHER ZZYZX", "candidate": "Quillfeather Zzyzxbertine"},
+        {"id": 2, "query": "QUILLFEATHER ZZYZX", "candidate": "Nowheria Zzyzxbertine"},
+    ]
+    (whole, _), (cut, other) = (typed("names", *options, stdin=lines(*pairs)).lines for options in ((), ("--cut",)))
+    assert not whole["match"] and cut["match"] and not other["match"]
+    assert cut["reasons"][1]["why"] == "cut off by the zone"
+    told = sum(reason["points"] for reason in cut["reasons"])
+    assert 1 / (1 + math.exp(-told)) == pytest.approx(cut["score"], abs=1e-3)
 
 
 def test_screening_by_a_file(notices):

@@ -160,9 +160,9 @@ def _traveller(person: Mapping[str, Any]) -> Traveller | str:
     )
 
 
-def compare_names(query: str, candidate: str) -> dict[str, Any]:
-    """The answer of `failsafe names` to one line."""
-    scored = score_names(query, candidate)
+def compare_names(query: str, candidate: str, *, cut: bool = False) -> dict[str, Any]:
+    """The answer of `failsafe names` to one line; `cut`: the query's words may be the beginnings of longer ones."""
+    scored = score_names(query, candidate, cut=cut)
     reasons = [
         {"query": reason.query, "candidate": reason.candidate, "why": reason.why, "points": reason.points}
         for reason in scored.reasons

@@ -42,12 +42,13 @@ class NameScore:
     match: bool
     names: tuple[str, str] = ("", "")
     forms: tuple[Tokens, Tokens] = ((), ())  # in which they were compared
+    cut: bool = False
 
     @property
     def reasons(self) -> tuple[MatchReason, ...]:
         """Why, word by word; the points of all lines together are the logarithm of the score's odds."""
         (query, candidate), (asked, held) = self.names, self.forms
-        pairs = align(asked, held)[1] if asked and held else []
+        pairs = align(asked, held, cut=self.cut)[1] if asked and held else []
         points = score_to_odds(self.score)
         return word_lines(written(query, asked), Held(written(candidate, held)), pairs, plain_weight, points)
 
@@ -61,20 +62,20 @@ class Laid:
     measures: list[float]
 
 
-def score_names(query: str, candidate: str) -> NameScore:
-    """How alike two names are, in any script and order.
+def score_names(query: str, candidate: str, *, cut: bool = False) -> NameScore:
+    """How alike two names are, in any script and order; `cut`: the zone had no room for the whole of the first.
 
     A name that folds to nothing is like no other, not even itself. A name of another script than Latin is compared in
     every way documents may print it.
     """
-    way = lay(query, candidate)
+    way = lay(query, candidate, cut=cut)
     if way is None:
         alone = (*folds(query), ())[0], (*folds(candidate), ())[0]
         return NameScore(0.0, match=False, names=(query, candidate), forms=alone)
     score = 1.0 if _the_same(way) else odds_to_score(float(grown().weigh([way.measures])[0]))
-    if _one_common_word(way):
+    if _one_common_word(way, cut=cut):
         score = min(score, _NO_MATCH)
-    return NameScore(score, score >= MATCH_FROM, (query, candidate), (way.query, way.candidate))
+    return NameScore(score, score >= MATCH_FROM, (query, candidate), (way.query, way.candidate), cut)
 
 
 def _the_same(way: Laid) -> bool:
@@ -83,13 +84,13 @@ def _the_same(way: Laid) -> bool:
     return told and sorted(way.query) == sorted(way.candidate)
 
 
-def _one_common_word(way: Laid) -> bool:
+def _one_common_word(way: Laid, *, cut: bool = False) -> bool:
     """All that met is one name that many bear, initials, or words that say nothing, and one of the two says more."""
     asked, held = parted(way.query), parted(way.candidate)
     told = [sum(token not in SLIGHT for token in tokens) for tokens in (asked, held)]
     if told == [1, 1] or way.measures[_PLACES["heard as a run"]] >= _HEARD_ALIKE:
         return False
-    pairs = align(asked, held)[1]
+    pairs = align(asked, held, cut=cut)[1]
     met = [{asked[i] for i in pair.query} | {held[j] for j in pair.candidate} for pair in pairs]
     telling = [tokens - SLIGHT for tokens in met if tokens - SLIGHT]
     if all(pair.why == "initial" for pair, tokens in zip(pairs, met, strict=True) if tokens - SLIGHT):
@@ -108,13 +109,13 @@ def score_to_odds(score: float) -> float:
     return math.log(told / (1.0 - told))
 
 
-def lay(query: str, candidate: str) -> Laid | None:
+def lay(query: str, candidate: str, *, cut: bool = False) -> Laid | None:
     """The two names as they are most alike; None if one of them folds to nothing."""
     asked, held = folds(query), folds(candidate)
     if not asked or not held:
         return None
     i, j = _most_alike(asked, held)
-    found = measures(asked[i], held[j], hear(query, candidate), by_table=bool(i or j))
+    found = measures(asked[i], held[j], hear(query, candidate), by_table=bool(i or j), cut=cut)
     return Laid(asked[i], held[j], found)
 
 
