@@ -29,7 +29,7 @@ from failsafe.agent.person import names
 from failsafe.agent.person.index import Index
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
-from failsafe.sync.errors import Awaited, Expired, Missing, StoreBroken, StoreDamaged, SyncError
+from failsafe.sync.errors import Awaited, Expired, Missing, SpoolFault, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
@@ -210,7 +210,7 @@ class Notices:
         except SyncError as error:
             self._holding.forget()
             # A file may still come, and a clock that made a publication look expired may be set right.
-            self._worth_another_try = isinstance(error, StoreBroken | Missing | Expired)
+            self._worth_another_try = isinstance(error, StoreBroken | SpoolFault | Missing | Expired)
             if str(error) != self._said:  # a disk that stays broken is tried again and again, and said once
                 _log.warning("publication refused", reason=error.reason, detail=error.detail, advice=error.advice)
             self._said = str(error)

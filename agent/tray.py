@@ -8,6 +8,7 @@ that a long backlog holds up no verdict.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,7 @@ from failsafe.agent.recorder import Recorder, Task, whereabouts
 from failsafe.sync import envelope, seal
 from failsafe.sync.errors import BytesRefused, Malformed, Missing, SpoolFault, SyncError
 from failsafe.sync.ledger import Ledger, Waiting
-from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.records import UNREADABLE, HqKeys, encode
 from failsafe.sync.reports import (
     ALERTS_FOLDER,
     HEARTBEAT_FILE,
@@ -41,6 +42,8 @@ LOOK_EVERY_S: Final = 0.5
 HEARTBEAT_EVERY_S: Final = 300.0
 _WRITE_WAIT_S: Final = 10.0
 _RECEIPT_LIMIT: Final = 4 * 1024
+_SAID_LIMIT: Final = 400  # the longest that an honest link says of itself is half of it
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _RECEIPT: Final = msgspec.json.Decoder(Receipt)
 _LINK: Final = msgspec.json.Decoder(LinkState)
 
@@ -84,7 +87,7 @@ class Tray:
         self._wall = wall
         self._wanted: Want | None = None
         self._sealed_with = ""
-        self._refused: dict[str, Receipt | None] = {}
+        self._refused: dict[str, Receipt | str | None] = {}
         self._wake = threading.Event()
         self._beat = threading.Event()
         self._stopping = False
@@ -227,17 +230,34 @@ class Tray:
     def _link_state(self) -> LinkState | None:
         """How the link says it stands; None where there is no link, or no word of it that can be read."""
         try:
-            return _LINK.decode(self._in.read(LINK_FILE, _RECEIPT_LIMIT))
-        except (SyncError, msgspec.DecodeError):
+            said = _LINK.decode(self._in.read(LINK_FILE, _RECEIPT_LIMIT))
+        except (SyncError, *UNREADABLE):
             return None
+        # A link gone bad shall not draw on a technician's terminal, nor fill an officer's page.
+        since, contact = (_MOMENT.fullmatch(moment or "") for moment in (said.since, said.last_contact))
+        detail = "".join(letter for letter in said.detail[:_SAID_LIMIT] if letter.isprintable())
+        return LinkState(
+            state=said.state,
+            since=since[0] if since else "",
+            last_contact=contact[0] if contact else None,
+            detail=detail,
+        )
 
     # --- coming back ---------------------------------------------------------------------------------------------
 
     def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> bool:
-        """Take the receipts that lie in the spool; whether there were any for what waits, good or not."""
+        """Take the receipts that lie in the spool; whether there were any for what waits, good or not.
+
+        Nothing that a link gone bad puts there, or forbids, may keep alerts from being laid out: a stick still comes.
+        """
         if not self._root.joinpath("in").is_dir():
             return False
-        names = self._in.names(f"{RECEIPTS_FOLDER}/")  # with the slash: the feed's folders are not walked for them
+        try:
+            names = self._in.names(f"{RECEIPTS_FOLDER}/")  # with the slash: the feed's folders are not walked for them
+        except SyncError as error:
+            self._warn(RECEIPTS_FOLDER, error, error.reason)
+            return False
+        self._refused.pop(RECEIPTS_FOLDER, None)
         waiting = {one.id for one in ledger.waiting()} if names else set()
         ids = {name: name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json") for name in names}
         awaited = [name for name in names if ids[name] in waiting and receipt_file(ids[name]) == name]
@@ -255,18 +275,22 @@ class Tray:
             envelope.check_receipt(receipt, entry, hq)
         except Missing:
             return
-        except BytesRefused as error:
-            if self._refused.get(name, ()) != receipt:  # said once, not twice a second
-                self._refused[name] = receipt
-                _log.warning("receipt refused", reason=error.reason, detail=error.detail)
+        except (BytesRefused, SpoolFault) as error:
+            self._warn(name, error, receipt)
             return
         with suppress(KeyError):
             del self._refused[name]
         self._write(lambda ledger: ledger.mark_delivered(entry_id, content, self._wall()))
 
+    def _warn(self, name: str, error: SyncError, about: Receipt | str | None) -> None:
+        """Said once, not twice a second."""
+        if self._refused.get(name, ()) != about:
+            self._refused[name] = about
+            _log.warning("receipt refused", reason=error.reason, detail=error.detail)
+
 
 def _decoded(content: bytes) -> Receipt:
     try:
         return _RECEIPT.decode(content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("A receipt is not in a shape this version reads.") from error

@@ -26,6 +26,7 @@ from failsafe.sync.records import (
     METADATA_FOLDER,
     TARGETS_FOLDER,
     TIMESTAMP_FILE,
+    UNREADABLE,
     WELCOME_FILE,
     Welcome,
     encode,
@@ -158,7 +159,7 @@ def _is_welcome(stick: Spool) -> bool:
         return False
     try:
         msgspec.json.decode(stick.read(WELCOME_FILE, _TIMESTAMP_LIMIT), type=Welcome)
-    except (BytesRefused, msgspec.DecodeError):
+    except (BytesRefused, *UNREADABLE):
         return False
     return True
 

@@ -26,7 +26,15 @@ from failsafe.sync.delivery import KEY_LIMIT, METADATA_LIMIT, RECEIPT_LIMIT, TIM
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError, Truncated
 from failsafe.sync.mailbag import BOOTHS_FOLDER
 from failsafe.sync.outbox import waiting
-from failsafe.sync.records import BOOTH_ID, KEYS_FOLDER, METADATA_FOLDER, TARGETS_FOLDER, WELCOME_FILE, Welcome
+from failsafe.sync.records import (
+    BOOTH_ID,
+    KEYS_FOLDER,
+    METADATA_FOLDER,
+    TARGETS_FOLDER,
+    UNREADABLE,
+    WELCOME_FILE,
+    Welcome,
+)
 from failsafe.sync.reports import ALERTS_FOLDER, RECEIPTS_FOLDER, WANT_FILE, Receipt, Want, receipt_file
 from failsafe.sync.spool import Spool, check_name
 
@@ -104,6 +112,7 @@ def import_folder(
             raise Missing("This medium has this booth's alerts on it and nothing for it yet.", _NOT_BACK_YET)
         _check_whole(load, has_receipts=has_receipts)
         spool.sweep()
+        delivery.drop_strange_roots(spool, load.files)
         delivery.make_room(spool, load.files, load.bytes)
         return _copy(stick, spool, load, progress or (lambda done, total: None))
 
@@ -125,7 +134,7 @@ def _import_welcome(file: Path, spool: Spool, booth: str) -> Carried:
 def _welcome(content: bytes) -> Welcome | None:
     try:
         return msgspec.json.decode(content, type=Welcome)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -136,7 +145,7 @@ def _wanted(out: Spool | None, booth: str) -> tuple[str, ...]:
     """The feeds that the core has named as this booth's."""
     try:
         want = None if out is None else msgspec.json.decode(out.read(WANT_FILE, _WANT_LIMIT), type=Want)
-    except (SyncError, msgspec.DecodeError):
+    except (SyncError, *UNREADABLE):
         return ()
     return want.feeds if want is not None and want.booth == booth else ()
 
@@ -199,7 +208,7 @@ def _is_own_receipt(stick: Spool, name: str, booth: str) -> bool:
     """Whether a plain file is a receipt for what it is called after; the core verifies its signature."""
     try:
         receipt = msgspec.json.decode(stick.read(name, RECEIPT_LIMIT), type=Receipt)
-    except (SyncError, msgspec.DecodeError):
+    except (SyncError, *UNREADABLE):
         return False
     return receipt.booth == booth and name == receipt_file(receipt.id)
 
@@ -232,10 +241,10 @@ def _plain_files(folder: Path, name: str, depth: int) -> Iterator[tuple[str, int
         check_name(inside)
         if entry.is_dir(follow_symlinks=False) and depth > 1:
             yield from _plain_files(folder / entry.name, inside, depth - 1)
-        elif entry.is_file(follow_symlinks=False):
+        elif entry.is_file(follow_symlinks=False) and delivery.is_of_publication(inside):
             yield inside, entry.stat(follow_symlinks=False).st_size
         else:
-            raise Malformed("There is a link, a pipe or too deep a folder where a publication has files.", _STRANGE)
+            raise Malformed("There is something on the medium that is no file of a publication.", _STRANGE)
 
 
 def _own_keys(folder: Path, booth: str) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
@@ -26,6 +27,16 @@ WELCOME_LIMIT: Final = 1024 * 1024
 RECEIPT_LIMIT: Final = 4 * 1024
 _OF_PUBLICATIONS: Final = (f"{METADATA_FOLDER}/", f"{TARGETS_FOLDER}/", f"{KEYS_FOLDER}/")
 _HASHED: Final = re.compile(r"([0-9a-f]{64})\..+")
+_ROOT: Final = re.compile(rf"{METADATA_FOLDER}/([1-9][0-9]{{0,8}})\.root\.json")
+# No folder is called as a file could be, or it would stand in that file's way for ever.
+_LAYOUT: Final = re.compile(
+    rf"{METADATA_FOLDER}/(?:timestamp|[1-9][0-9]{{0,17}}\.[^/]+)\.json"
+    rf"|{TARGETS_FOLDER}/(?:(?![0-9a-f]{{64}}\.)[^/]+/)*[0-9a-f]{{64}}\.[^/]+"
+)
+# Longer than this nobody waits for whoever else puts a publication in place.
+_PATIENCE_S: Final = 60.0
+_STEP_S: Final = 0.1
+_STOP_LINK: Final = "Stop the link (`systemctl stop failsafe-link`), import again, and have the link looked at."
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -42,6 +53,26 @@ def _rank(name: str) -> int:
     if name.endswith(".root.json"):
         return 8
     return 5 if name.startswith(f"{METADATA_FOLDER}/") else 0
+
+
+def is_of_publication(name: str) -> bool:
+    """Whether metadata or a target may be called so (docs/wire.md, "The publication")."""
+    return _LAYOUT.fullmatch(name) is not None
+
+
+def drop_strange_roots(spool: Spool, brought: Iterable[str]) -> None:
+    """Remove roots beyond the newest of those that a publication comes with.
+
+    Every reader asks for the root after its own first. One that nobody signed, from a stick that nobody should have
+    used, would be asked for before each publication from then on, and refused with it.
+    """
+    newest = max((int(found[1]) for name in brought if (found := _ROOT.fullmatch(name))), default=None)
+    if newest is None:
+        return
+    for name in spool.names(f"{METADATA_FOLDER}/"):
+        found = _ROOT.fullmatch(name)
+        if found is not None and int(found[1]) > newest:
+            spool.remove(name)
 
 
 def target_hash(name: str) -> str | None:
@@ -82,7 +113,7 @@ def prune(spool: Spool, kept: Collection[str]) -> int:
     """
     removed = 0
     for name in spool.names():
-        if name.startswith(_OF_PUBLICATIONS) and name not in kept and not name.endswith(".root.json"):
+        if name.startswith(_OF_PUBLICATIONS) and name not in kept and not _ROOT.fullmatch(name):
             spool.remove(name)
             removed += 1
     return removed
@@ -124,20 +155,31 @@ def alone(spool: Spool, *, wait: bool = True) -> Iterator[None]:
 
     Args:
         spool: `spool/in`.
-        wait: until the other is done; else that is a fault.
+        wait: until the other is done, a minute at most; else that is a fault at once.
 
     Raises:
-        SpoolFault: the folder cannot be opened, or the other is at work and `wait` is false.
+        SpoolFault: the folder cannot be opened, or the other is at work.
     """
     try:
         descriptor = os.open(spool.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise SpoolFault(f"The spool folder cannot be used ({os.strerror(error.errno or 0)}).") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SpoolFault("A courier puts a publication into the spool.", "Nothing need be done.") from error
+        until = time.monotonic() + _PATIENCE_S if wait else None  # noqa: TID251 - an edge: it waits for another process
+        while not _locked(descriptor):
+            if until is None:
+                raise SpoolFault("A courier puts a publication into the spool.", "Nothing need be done.")
+            if time.monotonic() > until:  # noqa: TID251 - as above
+                raise SpoolFault("Another process keeps the spool to itself.", _STOP_LINK)
+            time.sleep(_STEP_S)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

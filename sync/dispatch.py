@@ -33,7 +33,7 @@ from failsafe.sync.errors import (
 )
 from failsafe.sync.mailbag import ENVELOPE_LIMIT
 from failsafe.sync.outbox import Backoff, Outbox, Stamp, Waiting
-from failsafe.sync.records import encode
+from failsafe.sync.records import UNREADABLE, encode
 from failsafe.sync.reports import (
     ALERTS_FOLDER,
     ENTRY_ID,
@@ -338,7 +338,7 @@ class Dispatch:
             return
         try:
             answer = _ANSWER.decode(reply.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise HqRefuses("The desk's answer is in no shape this version reads.") from error
         asked = {one.id: one for one in posted}
         receipts = {}
@@ -381,7 +381,7 @@ class Dispatch:
 def _envelope(content: bytes, one: Waiting) -> Envelope:
     try:
         envelope = _ENVELOPE.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Malformed("A file in the spool is no envelope.") from error
     if envelope.id != one.id:
         raise Malformed("An envelope in the spool is not the one its file is called after.")

@@ -14,7 +14,7 @@ import msgspec
 
 from failsafe.sync import seal
 from failsafe.sync.errors import Malformed, Unsigned
-from failsafe.sync.records import HqKeys, encode
+from failsafe.sync.records import UNREADABLE, HqKeys, encode
 from failsafe.sync.reports import ChainEntry, Envelope, Heartbeat, Receipt, SignedEntry, Urgency
 from failsafe.sync.seal import SealSecret
 
@@ -61,7 +61,7 @@ def open_entry(envelope: Envelope, secret: SealSecret, signer: bytes) -> ChainEn
     signed = _opened(envelope.sealed, envelope, secret, signer, _PURPOSE, envelope.id)
     try:
         entry = _ENTRY.decode(signed.entry)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("An alert is not in a shape this version reads.") from error
     if entry.body.id != envelope.id or entry.sequence != signed.sequence or entry.body.place.booth != envelope.booth:
         raise Malformed("An alert says another id, sequence or booth inside than on its envelope.")
@@ -81,7 +81,7 @@ def open_heartbeat(envelope: Envelope, secret: SealSecret, signer: bytes) -> Hea
     signed = _opened(envelope.sealed, envelope, secret, signer, "heartbeat", envelope.id)
     try:
         heartbeat = _HEARTBEAT.decode(signed.entry)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("A heartbeat is not in a shape this version reads.") from error
     if heartbeat.booth != envelope.booth or heartbeat.at.wall != envelope.id:
         raise Malformed("A heartbeat says another booth or time inside than on its envelope.")
@@ -104,7 +104,7 @@ def _opened(
     plain = secret.open(sealed, purpose=purpose, booth=envelope.booth, about=about)
     try:
         signed = _SIGNED.decode(plain)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("An envelope's content is not in a shape this version reads.") from error
     parts = (envelope.recipient.encode(), envelope.booth.encode(), str(signed.sequence).encode(), signed.entry)
     seal.verify(signer, signed.signature, purpose, *parts)

@@ -21,7 +21,7 @@ import zstandard
 
 from failsafe.sync import seal
 from failsafe.sync.errors import ForeignLineage, Malformed, Older, Shrunken, Truncated
-from failsafe.sync.records import Head, Operation, Payload, PayloadHeader, Statement
+from failsafe.sync.records import UNREADABLE, Head, Operation, Payload, PayloadHeader, Statement
 
 # A million notices are 600 MB of lines at most; three times that is the most a booth unpacks, piece by piece.
 MAX_PLAIN_BYTES: Final = 2 * 1024 * 1024 * 1024
@@ -169,7 +169,7 @@ def decode_payload(box: bytes, payload: Payload, head: Head, key: bytes) -> Oper
     try:
         header = _HEADER.decode(next(lines, b""))
         length = sum(1 for _ in map(_OPERATION.decode, lines))
-    except msgspec.DecodeError as error:  # its text may quote a notice: it is not repeated here
+    except UNREADABLE as error:  # its text may quote a notice: it is not repeated here
         raise Malformed(f"A payload of feed {head.feed} has a line this version does not read.") from error
     named = (header.feed, header.lineage, header.serial, header.base_serial)
     if named != (head.feed, head.lineage, payload.serial, payload.base_serial):

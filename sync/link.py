@@ -37,7 +37,7 @@ from failsafe.sync.errors import (
     Truncated,
     Unsigned,
 )
-from failsafe.sync.records import WELCOME_FILE, Welcome
+from failsafe.sync.records import UNREADABLE, WELCOME_FILE, Welcome
 from failsafe.sync.refresh import Fetched
 from failsafe.sync.spool import Spool
 
@@ -97,7 +97,7 @@ def read_welcome(settings: Settings) -> Welcome:
         welcome = msgspec.json.decode(content, type=Welcome)
     except Missing as error:
         raise Missing("This booth has no welcome file yet.", _NEW_WELCOME) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Malformed("The welcome file cannot be read.", _NEW_WELCOME) from error
     if welcome.booth != settings.booth:
         raise NotForThisBooth("The welcome file is another booth's.", _NEW_WELCOME)

@@ -22,7 +22,7 @@ import msgspec
 
 from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault, SyncError
 from failsafe.sync.outbox import waiting
-from failsafe.sync.records import BOOTH_ID, encode
+from failsafe.sync.records import BOOTH_ID, UNREADABLE, encode
 from failsafe.sync.reports import (
     ALERTS_FOLDER,
     HEARTBEAT_FILE,
@@ -222,7 +222,7 @@ def _mail(
 def _envelope(content: bytes, kind: str, booth: str, name: str) -> Envelope:
     try:
         envelope = msgspec.json.decode(content, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Malformed("A file is not an envelope that this version reads.") from error
     if envelope.booth != booth:
         raise NotForThisBooth("An envelope lies in another booth's folder.", "Ask who has had this medium.")

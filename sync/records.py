@@ -57,6 +57,11 @@ def key_file(feed: str, epoch: int, booth: str) -> str:
     return f"{KEYS_FOLDER}/{feed}/{epoch}/{booth}"
 
 
+# What bytes that are no record may raise: to msgspec, text that is no UTF-8 and what is nested too deep are errors of
+# other kinds than bad JSON. Whoever reads what a stranger may have written catches all of them.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A frozen struct that refuses fields it does not know."""
 

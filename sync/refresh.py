@@ -12,7 +12,7 @@ Source: https://theupdateframework.github.io/specification/latest/ section 5 (cl
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -57,6 +57,7 @@ from failsafe.sync.records import (
     HQ_KEYS_TARGET,
     METADATA_FOLDER,
     TARGETS_FOLDER,
+    UNREADABLE,
     Head,
     Payload,
     base_of,
@@ -65,7 +66,7 @@ from failsafe.sync.records import (
     payloads_of,
     statement_target,
 )
-from failsafe.sync.reports import Want
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.spool import Spool, check_name
 
 _RECORD_LIMIT: Final = 1024 * 1024
@@ -163,9 +164,10 @@ class Refresher:
             self._partial.mkdir(mode=0o700, exist_ok=True)
             found = self._find(want)
             self._fetch_targets(found)
-            self._fetch_keys(found)
+            self._fetch_keys(found, {state.feed: state for state in want.held})
             with delivery.alone(self._spool, wait=False):
                 delivery.drop_supplements(self._spool, want.feeds)
+                delivery.drop_strange_roots(self._spool, found.metadata)
                 return self._place(found)
         except (RepositoryError, DownloadError) as error:
             raise refusal(error) from error
@@ -202,7 +204,7 @@ class Refresher:
         content = self._target(name, found.targets[name])
         try:
             head = msgspec.json.decode(content, type=Head)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise Malformed("A signed head is not in the shape this version reads.") from error
         if head.feed != feed:
             raise Malformed(f"The head of feed {feed} says it is another feed's.")
@@ -280,14 +282,16 @@ class Refresher:
             raise
         return file
 
-    def _fetch_keys(self, found: _Publication) -> None:
+    def _fetch_keys(self, found: _Publication, held: Mapping[str, FeedState]) -> None:
         """This booth's key files; one that headquarters has not sealed yet is no reason to hold back the rest."""
         for feed, head in found.heads.items():
             if base_of(feed) != feed:
                 continue  # a supplement's content key stands in the roll
             name = key_file(feed, head.epoch, self._booth)
             check_name(name)
-            if self._placed.get(name, ()) == _stamp(self._spool, name):
+            # What the core could not use may have been another's on the way: it is asked for again.
+            taken = held.get(feed) is not None and held[feed].serial == head.serial
+            if taken and self._placed.get(name, ()) == _stamp(self._spool, name):
                 found.keys[name] = self._spool.read(name, KEY_LIMIT)
                 continue
             try:

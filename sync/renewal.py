@@ -14,7 +14,7 @@ import msgspec
 
 from failsafe.sync.delivery import WELCOME_LIMIT
 from failsafe.sync.errors import Malformed, NotForThisBooth, Unsigned
-from failsafe.sync.records import Welcome, encode
+from failsafe.sync.records import UNREADABLE, Welcome, encode
 from failsafe.sync.refresh import Fetched
 
 PATH: Final = "welcome"
@@ -45,7 +45,7 @@ async def ask(line: Line, held: Welcome) -> Welcome | None:
         return None
     try:
         welcome = msgspec.json.decode(answer.content, type=Welcome)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Malformed("Headquarters' answer is no welcome.") from error
     if welcome.booth != held.booth:
         raise NotForThisBooth("Headquarters gives the welcome of another booth.")

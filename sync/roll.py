@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from failsafe.sync.errors import Malformed, NotForThisBooth
-from failsafe.sync.records import SUPPLEMENT_ID, base_of
+from failsafe.sync.records import SUPPLEMENT_ID, UNREADABLE, base_of
 from failsafe.sync.seal import CONTENT_KEY_LENGTH, framed
 
 ROLL_LIMIT: Final = 8 * 1024 * 1024
@@ -113,7 +113,7 @@ def open_portion(content: bytes, place: Place, key: bytes) -> Portion:
     """
     try:
         roll = msgspec.msgpack.decode(content, type=Roll)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("A signed roll is not in the shape this version reads.") from error
     tag = _tag(key, place)
     for found, box in roll.portions:
@@ -126,7 +126,7 @@ def _opened(box: bytes, place: Place, key: bytes) -> Portion:
     try:
         filled = _cipher(key).decrypt(box, [place.bytes()])
         portion = msgspec.msgpack.decode(filled[4 : 4 + int.from_bytes(filled[:4], "big")], type=Portion)
-    except (InvalidTag, ValueError, msgspec.DecodeError) as error:
+    except (InvalidTag, ValueError, *UNREADABLE) as error:
         raise Malformed("This country's portion of a signed roll cannot be read.") from error
     ids = {one.feed for one in portion.supplements}
     if len(ids) != len(portion.supplements) or any(

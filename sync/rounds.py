@@ -24,7 +24,7 @@ from failsafe.sync.errors import BytesRefused, LineDown, Malformed, Missing, Spo
 from failsafe.sync.journal import whereabouts
 from failsafe.sync.link import Settings, ThreadSource, Wire, read_welcome, tls_context
 from failsafe.sync.outbox import Backoff
-from failsafe.sync.records import WELCOME_FILE, Welcome, encode
+from failsafe.sync.records import UNREADABLE, WELCOME_FILE, Welcome, encode
 from failsafe.sync.refresh import Refresher
 from failsafe.sync.reports import WANT_FILE, Want
 from failsafe.sync.service import Service, until_signalled
@@ -236,7 +236,7 @@ class Link:
         usual = Want(booth=self._settings.booth, feeds=self._settings.feeds)
         try:
             want = msgspec.json.decode(self._out.read(WANT_FILE, _WANT_LIMIT), type=Want)
-        except (SyncError, msgspec.DecodeError, UnicodeDecodeError):
+        except (SyncError, *UNREADABLE):
             return usual
         return want if want.booth == usual.booth and want.feeds else usual
 

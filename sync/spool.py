@@ -340,8 +340,10 @@ class Spool:
         parts = check_name(below) if below else ()
         try:
             with self._folder(parts) as top:
-                for folder, _, files, descriptor in os.fwalk(".", dir_fd=top):
+                for folder, folders, files, descriptor in os.fwalk(".", dir_fd=top):
                     inside = (*parts, *PurePosixPath(folder).parts)
+                    if len(inside) >= _MAX_PARTS - 1:  # what lies deeper has no name here, and may have no end
+                        folders.clear()
                     for file in files:
                         size = _size_of(file, descriptor)
                         if size is not None:

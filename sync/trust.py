@@ -71,6 +71,7 @@ from failsafe.sync.records import (
     SIGNED_AT_FIELD,
     TARGETS_FOLDER,
     TIMESTAMP_FILE,
+    UNREADABLE,
     WELCOME_FILE,
     Head,
     HqKeys,
@@ -217,7 +218,7 @@ def root_from_welcome(spool: Spool, pinned_sha256: str, booth: str) -> bytes:
     """
     try:
         welcome = msgspec.json.decode(spool.read(WELCOME_FILE, WELCOME_LIMIT), type=Welcome)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed("The welcome file cannot be read.", _NEW_WELCOME) from error
     if welcome.booth != booth:
         raise NotForThisBooth("The welcome file is another booth's.", _NEW_WELCOME)
@@ -329,7 +330,7 @@ def _decoded(spool: Spool, target: TargetFile, kind: type[R]) -> R:
         raise Malformed("A signed record is longer than any this version reads.")
     try:
         return msgspec.json.decode(_verified_target(spool, target), type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed(_SHAPELESS[kind]) from error
 
 
