@@ -3,7 +3,7 @@ ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
 
-.PHONY: setup demo test booth-test conformance check format bench rivals calibrate fuzz words pictures lock clean
+.PHONY: setup demo test booth-test conformance check format bench nightly rivals calibrate fuzz words pictures lock clean
 
 setup: .venv/.installed
 
@@ -49,6 +49,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# What the index misses, held against everything compared with everything: some 20 minutes of one core, 4 GB of memory.
+nightly: setup
+	$(BIN)/python -m tests.bench.nightly
 
 # What names are compared with in the bench, some 650 MB, apart from everything of ours. PyICU has no wheel and is not
 # needed (tests/bench/rival.py), hence no dependencies but the pinned ones.

@@ -40,7 +40,8 @@ class Exhaustive:
             spelled = [*map(_sound, tokens), *(_sound(pair) for pair in _pairs(tokens))]
             borne.append([numbers.setdefault(text, len(numbers)) for text in spelled])
         self._sounds = list(numbers)
-        self._bones = [consonants(text) if text.isupper() else "" for text in self._sounds]
+        self._upper = np.array([text.isupper() for text in self._sounds], np.bool_)
+        self._bones = np.array([consonants(text).encode() if text.isupper() else b"" for text in self._sounds], "S")
         self._tokens_of: dict[str, set[str]] = {}
         for row in self._rows:
             tokens = row[2].split()
@@ -55,7 +56,8 @@ class Exhaustive:
                 else round(62 + 188 * float(np.log((len(self._rows) + 1) / bearers[number]) / scale))
                 for number, text in enumerate(self._sounds)
             ]
-            + [0]
+            + [0],
+            np.int32,
         )
         width = max(map(len, borne), default=0)
         self._short = [
@@ -67,7 +69,8 @@ class Exhaustive:
         days = [[_number(*birth.split("-")) for birth in row[4] if len(birth) == 10] for row in self._rows]
         most = max(map(len, days), default=0)
         self._days = np.array([each + [0] * (most - len(each)) for each in days], np.int32)
-        self._matrix = np.array([row + [-1] * (width - len(row)) for row in borne], np.int32)
+        matrix = np.array([row + [-1] * (width - len(row)) for row in borne], np.int32)
+        self._columns = [np.ascontiguousarray(column) for column in matrix.T]
         self._whole = np.array(
             [
                 sum(self._weights[numbers[_sound(token)]] for token in dict.fromkeys(row[2].split()))
@@ -88,20 +91,19 @@ class Exhaustive:
         only_particles = all(word in PARTICLES for word, _ in words)
         for word, times in words:
             close = self._close(word, cut=cut and times == 1, joined=times == 2)
-            gains = close * self._weights
-            gained += times * gains[self._matrix].max(axis=1)
-            touched = close[self._matrix] > 0
+            gains = self._most(close * self._weights)
+            gained += times * gains
+            touched = gains > 0
             if word in PARTICLES and times == 1 and not only_particles:
                 continue
-            met += times * touched.any(axis=1)
-            if alone or sum(self._bearers[number] for number in np.flatnonzero(close[:-1])) <= RARE:
-                free |= touched.any(axis=1)
+            met += times * touched
+            if alone or sum(self._bearers[number] for number in np.flatnonzero(close[:-1]).tolist()) <= RARE:
+                free |= touched
         for token in dict.fromkeys(tokens):
             for place in range(5, len(token) - 4):
                 head, tail = _sound(token[:place]), _sound(token[place:])
                 if head in self._number and tail in self._number:
-                    first, second = ((self._matrix == self._number[part]).any(axis=1) for part in (head, tail))
-                    both = first & second
+                    both = self._bears(self._number[head]) & self._bears(self._number[tail])
                     gained += both * 100 * (self._weights[self._number[head]] + self._weights[self._number[tail]])
                     met += 2 * both
                     free |= both & alone
@@ -120,30 +122,37 @@ class Exhaustive:
         floor = sorted(best.values(), reverse=True)[:MOST][-1] if best else 0.0
         return {entity: each for entity, each in best.items() if each >= floor}
 
+    def _most(self, gains: np.ndarray) -> np.ndarray:
+        """Of each name the most that one of its sounds brings."""
+        most = np.zeros(len(self._rows), np.int32)
+        for column in self._columns:
+            np.maximum(most, gains.take(column), out=most)  # -1 is the last place, which brings nothing
+        return most
+
+    def _bears(self, number: int) -> np.ndarray:
+        return np.logical_or.reduce([column == number for column in self._columns])
+
     def _close(self, word: str, *, cut: bool, joined: bool) -> np.ndarray:
         """How close each sound is, 0 to 100; the last place is for no sound."""
         asked = _sound(word)
-        close = np.zeros(len(self._sounds) + 1, np.int64)
+        close = np.zeros(len(self._sounds) + 1, np.int32)
         if asked.isupper():
             edits = 0 if len(asked) < 2 else 1 if len(asked) < 7 else 2
-            distances = cdist([asked], self._sounds, scorer=OSA.distance, dtype=np.int32)[0]
-            for number in np.flatnonzero(distances <= edits):
+            distances = _distances(asked, self._sounds, edits)
+            for number in np.flatnonzero((distances <= edits) & self._upper).tolist():
                 if len(asked) == 2 != len(self._sounds[number]):
                     continue
-                if self._sounds[number].isupper():
-                    close[number] = 100 - 100 * distances[number] // max(len(asked), len(self._sounds[number]))
+                close[number] = 100 - 100 * int(distances[number]) // max(len(asked), len(self._sounds[number]))
             bones = consonants(asked)
             if len(bones) >= 3 and not joined:
-                for number, other in enumerate(self._bones):
-                    if other == bones:
-                        close[number] = max(close[number], 75)
+                close[:-1] = np.where(self._bones == bones.encode(), np.maximum(close[:-1], 75), close[:-1])
             if len(word) <= 5 and not joined and self._short:
-                distances = cdist([word], [token for token, _ in self._short], scorer=OSA.distance, dtype=np.int32)[0]
-                for place in np.flatnonzero(distances <= 1):
+                distances = _distances(word, [token for token, _ in self._short], 1)
+                for place in np.flatnonzero(distances <= 1).tolist():
                     token, number = self._short[place]
                     if len(word) > 2 or len(token) == 2:
                         longer = max(len(word), len(token))
-                        close[number] = max(close[number], 100 - 100 * distances[place] // longer)
+                        close[number] = max(close[number], 100 - 100 * int(distances[place]) // longer)
             if cut and len(word) >= 3:
                 for number, text in enumerate(self._sounds):
                     if any(token.startswith(word) for token in self._tokens_of[text]):
@@ -166,6 +175,11 @@ class Exhaustive:
             gap = np.maximum(self._first - year, year - self._last)
             bonus += np.where(gap <= 1, 0.1, np.where(gap <= 3, 0.05, 0.0))
         return bonus
+
+
+def _distances(word: str, others: Sequence[str], most: int) -> np.ndarray:
+    """Letters to change from a word to each of the others; of more than `most` only that they are more."""
+    return cdist([word], others, scorer=OSA.distance, dtype=np.uint8, score_cutoff=most)[0]
 
 
 def missed(found: dict[str, float], held: dict[str, float]) -> tuple[int, int]:
