@@ -1,4 +1,5 @@
 // Elements from values. Text only ever enters the page as text, and only where it has changed.
+import { pressedIn } from "./press.js";
 import { language } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -12,15 +13,24 @@ function fill(node, props, children) {
 export const el = (tag, props, ...children) => fill(document.createElement(tag), props, children);
 export const svg = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
+// Give `node` other children. What has the focus in it has it again where it is drawn again, else what stands around it.
+export function refill(node, children) {
+  const focused = document.activeElement, inside = focused !== node && node.contains(focused);
+  const name = (one) => JSON.stringify([one.id, one.getAttribute("class"), { ...one.dataset }, one.getAttribute("aria-label")]);
+  const alike = () => [...node.querySelectorAll(focused.localName)].filter((one) => name(one) === name(focused));
+  const place = inside ? alike().indexOf(focused) : -1;
+  node.replaceChildren(...children);
+  if (inside && !focused.isConnected) (alike()[place] ?? node.closest("[tabindex]"))?.focus({ preventScroll: true });
+}
 const drawn = new WeakMap();
-// Put into `node` what `draw` makes of `value`, if `value` is not what is drawn there already, in this language.
+// Put into `node` what `draw` makes of `value`, if `value` is not what is drawn there already, in this language. What is
+// being pressed there is waited for (press.js), but never with taking away.
 export function put(node, value, draw = (text) => [text]) {
-  const key = `${language()} ${JSON.stringify(value)}`;
-  if (drawn.get(node) === key) return false;
-  const parts = value == null || value === false ? [] : [draw(value)];
-  node.replaceChildren(...parts.flat(2).filter((child) => child != null && child !== false && child !== ""));
+  const key = `${language()} ${JSON.stringify(value)}`, none = value == null || value === false || value === "";
+  if (drawn.get(node) === key || (!none && pressedIn(node))) return;
+  const parts = none ? [] : [draw(value)];
+  refill(node, parts.flat(2).filter((child) => child != null && child !== false && child !== ""));
   drawn.set(node, key);
-  return true;
 }
 
 const SHAPES = {

@@ -3,6 +3,7 @@ import { $, el, put, shape } from "./draw.js";
 import { manualEntry } from "./entry.js";
 import { header } from "./header.js";
 import { keyChoice, keys } from "./keys.js";
+import { onRelease } from "./press.js";
 import { age, clock } from "./say.js";
 import { signals } from "./signals.js";
 import { strip } from "./strip.js";
@@ -150,5 +151,6 @@ const lose = listen((next) => {
 });
 const redraw = () => { try { draw(); } catch (error) { lose(error); } };
 onLanguage(redraw);
+onRelease(redraw);
 languageChoice($("language"));
 setInterval(redraw, 1000);

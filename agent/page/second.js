@@ -4,6 +4,7 @@ import { $, el, put, shape } from "./draw.js";
 import { findings } from "./finding.js";
 import { keys } from "./keys.js";
 import { passages } from "./passages.js";
+import { onRelease } from "./press.js";
 import { age, clock, number } from "./say.js";
 import { signals } from "./signals.js";
 import { strip } from "./strip.js";
@@ -122,10 +123,12 @@ const lose = listen((fresh) => {
 });
 // A page kept for the Back button comes back empty.
 addEventListener("pagehide", () => { held = null; report.show(null); });
+const redraw = () => { try { if (view && held) draw(held); } catch (error) { lose(error); } };
 onLanguage(() => {
   sayLost();
   report.draw();
-  try { if (view && held) draw(held); } catch (error) { lose(error); }
+  redraw();
 });
+onRelease(redraw);
 languageChoice($("language"));
 setInterval(sounds, 1000);

@@ -7,6 +7,7 @@ import { acknowledge, officer, takeOver } from "./duty.js";
 import { age, number } from "./figures.js";
 import { keep, kept } from "./keep.js";
 import { keyChoice, keys } from "./keys.js";
+import { onRelease } from "./press.js";
 import { acknowledged, alertsCount, attaching, between, category, chain, clock, countryName, day, facts, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
 import { heads, rows } from "./table.js";
 import { languageChoice, onLanguage, t, tn, tr } from "./texts.js";
@@ -136,9 +137,7 @@ function draw() {
   states();
   alerts();
   put($("booth-summary"), booths.summary(view.booths, now()), ([mark, words]) => [shape(mark), words]);
-  const held = document.activeElement?.dataset.booth;
   rows($("booths"), booths.entries(boothHeads.sorted(view.booths), now(), openBooth), () => el("tr", {}));
-  if (held && document.activeElement === document.body) boothButton(held)?.focus({ preventScroll: true }); // its row was drawn anew
   const line = [...view.alerts, ...view.waiting].find((one) => one.number === opened);
   if (line) put($("detail-words"), line, detail);
   if (openBooth) theBooth();
@@ -294,4 +293,6 @@ onLanguage(() => { alertHeads.draw(); boothHeads.draw(); draw(); });
 alertHeads.draw();
 boothHeads.draw();
 languageChoice($("language"));
-setInterval(() => { try { draw(); } catch (error) { line.lose(error); } }, 1000);
+const redraw = () => { try { draw(); } catch (error) { line.lose(error); } };
+onRelease(redraw);
+setInterval(redraw, 1000);

@@ -95,11 +95,15 @@ function journey(line) {
     [t("CBRNE programme"), tellings.length ? tellings.map(told) : marked(TELLINGS, "not for CBRNE")[2]],
     [t("Duty log"), line.acknowledged ? acknowledged(line.acknowledged) : line.alert.urgency === "urgent" && t("Nobody has acknowledged it.")]]));
 }
+// It stays open while its alert is drawn anew.
+let unfolded = null;
 function record(line) {
   const box = el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": t("The record as JSON") });
-  const shut = el("details", {}, el("summary", {}, el("kbd", {}, "R"), t("Record as JSON")), box);
-  shut.addEventListener("toggle", () => { if (shut.open && !box.textContent) box.textContent = JSON.stringify(line, null, 2); });
-  return shut;
+  const fold = el("details", { open: unfolded === line.number && "" }, el("summary", {}, el("kbd", {}, "R"), t("Record as JSON")), box);
+  const fill = () => { if (fold.open && !box.textContent) box.textContent = JSON.stringify(line, null, 2); };
+  fold.addEventListener("toggle", () => { unfolded = fold.open ? line.number : null; fill(); });
+  fill();
+  return fold;
 }
 export function detail(line) {
   const { alert } = line, [mark, urgency] = marked(URGENCIES, alert.urgency);

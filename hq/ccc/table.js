@@ -1,5 +1,6 @@
 // A table whose columns sort: heads with a button each, and rows by id that are redrawn only where they have changed.
-import { el, put } from "./draw.js";
+import { el, put, refill } from "./draw.js";
+import { pressedIn } from "./press.js";
 import { language } from "./texts.js";
 
 let collator = null, spoken = null;
@@ -50,19 +51,25 @@ export function heads(row, columns, onSort) {
   };
 }
 
-// `entries`: [id, key, draw] in order; a row with the same key stays as it is, one that stays in its place keeps focus.
+// `entries`: [id, key, draw] in order; a row with the same key stays as it is. The focus stays on what it is on; where its
+// row is gone, it goes to what the table scrolls in. A table that is being pressed waits.
 export function rows(body, entries, make) {
+  if (pressedIn(body)) return;
   const held = body.held ??= new Map(), wanted = new Set(entries.map(([id]) => id));
-  const focus = body.contains(document.activeElement) ? document.activeElement : null;
+  const inside = body.contains(document.activeElement);
   if (body.language !== language()) { for (const one of held.values()) one.key = null; body.language = language(); }
   for (const [id, { row }] of held) if (!wanted.has(id)) { row.remove(); held.delete(id); }
-  let place = body.firstElementChild;
   for (const [id, key, draw] of entries) {
     let one = held.get(id);
     if (!one) held.set(id, one = { row: make(id), key: null });
-    if (one.key !== key) { one.row.replaceChildren(...draw(one.row)); one.key = key; }
-    if (place === one.row) place = place.nextElementSibling;
-    else body.insertBefore(one.row, place);
+    if (one.key !== key) { refill(one.row, draw(one.row)); one.key = key; }
   }
-  if (focus?.isConnected && document.activeElement !== focus) focus.focus({ preventScroll: true });
+  const focus = body.contains(document.activeElement) ? document.activeElement : inside && body.closest("[tabindex]");
+  let place = body.firstElementChild;
+  for (const [id] of entries) {
+    const { row } = held.get(id);
+    if (place === row) place = place.nextElementSibling;
+    else body.insertBefore(row, place);
+  }
+  if (focus && document.activeElement !== focus) focus.focus({ preventScroll: true });
 }
