@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from failsafe.agent.person import countries
@@ -75,6 +76,7 @@ def _within_year(asked: tuple[int, ...], held: tuple[int, ...]) -> tuple[float, 
     return _YEAR_IN_FULL if known == 1 else _SAME_YEAR, "the same year"
 
 
+@lru_cache(maxsize=1024)  # each candidate's date is compared with the one that the document has
 def _parts(date: str) -> tuple[int, ...]:
     """Year, month, day as far as they are known; a month or day of 00 is not known."""
     parts = []
@@ -87,13 +89,23 @@ def _parts(date: str) -> tuple[int, ...]:
 
 def birth_reason(asked: str | None, births: Iterable[str]) -> MatchReason | None:
     """The notice's date that speaks most for it; None where one of the two sides has none."""
+    nearest = _nearest_birth(asked, births)
+    if not asked or nearest is None:
+        return None
+    points, why, birth = nearest
+    return reason_of("birth_date", asked, birth, why, points)
+
+
+def birth_points(asked: str | None, births: Iterable[str]) -> float:
+    """The points of `birth_reason`, without its words; 0 where there are none."""
+    nearest = _nearest_birth(asked, births)
+    return 0.0 if nearest is None else nearest[0]
+
+
+def _nearest_birth(asked: str | None, births: Iterable[str]) -> tuple[float, str, str] | None:
     if not asked or not _parts(asked):
         return None
-    ways = [(*compare_births(asked, birth), birth) for birth in births if _parts(birth)]
-    if not ways:
-        return None
-    points, why, birth = max(ways)
-    return reason_of("birth_date", asked, birth, why, points)
+    return max(((*compare_births(asked, birth), birth) for birth in births if _parts(birth)), default=None)
 
 
 def sex_points(asked: str | None, held: str) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -31,6 +32,7 @@ class Thresholds:
         return "strong" if corroborated and points >= self.strong else "possible"
 
 
+@lru_cache(maxsize=16)  # asked for each candidate of each traveller; the list's size is the same for days
 def thresholds(names: int, tier: str) -> Thresholds:
     """The thresholds for a candidate of this tier on a list of so many names (spellings and aliases counted).
 

@@ -12,6 +12,7 @@ notices is a new `Index` over the same large segment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,8 @@ _REMEMBERED_ROWS: Final = 2_000  # of a parted token; of more they are looked up
 _EXACT_AT_ONCE: Final = 2_000
 _EXACT_AT_MOST: Final = 12_000  # where tokens of one name are near each other, that may be a tenth of all names
 _MOST_REMEMBERED: Final = 4_096  # words with their neighbours, some 2 MB
+# One bit for each word and one for the day of birth.
+_FLAGS: Final = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Index:
             int(gone[main.row_notice].sum()) if gone is not None and len(main) else 0
         )
 
+        self._slates = [_Slate() for _ in self._segments]
         self._borne: dict[str, int] = {}
         self._remembered: dict[tuple[int, _Word, bool], _Near] = {}
 
@@ -141,7 +145,7 @@ class Index:
             if len(self._borne) >= _MOST_REMEMBERED:
                 self._borne.clear()
             self._borne[token] = bearers
-        return float(np.log((self._names + 1) / max(bearers, 1)))
+        return math.log((self._names + 1) / max(bearers, 1))
 
     def forget(self) -> None:
         """Remember no token that was asked for."""
@@ -169,7 +173,8 @@ class Index:
         for place, segment in enumerate(self._segments):
             gone = self._gone if place == 0 else None
             asked = self._asked(tokens, near, place)
-            rows, share = _Search(segment, near[place], rare, asked, alone, gone).best(births, most * _ROWS_A_NOTICE)
+            search = _Search(segment, near[place], rare, asked, alone, gone, self._slates[place])
+            rows, share = search.best(births, most * _ROWS_A_NOTICE)
             best += [(-each, place, row) for each, row in zip(share.tolist(), rows.tolist(), strict=True)]
         return self._distinct(sorted(best), most)
 
@@ -245,6 +250,25 @@ def _unseen(token: str) -> int:
     return PARTICLE_WEIGHT if token in PARTICLES or len(token) < 2 else MOST_WEIGHT
 
 
+class _Slate:
+    """Where a search marks, for each row of a segment, which words it bears: wiped after use, since a new one for each
+    search would be millions of bytes that the system has to clear."""
+
+    def __init__(self) -> None:
+        self._clean: list[NDArray[Any]] = []
+
+    def take(self, kind: type[np.generic], rows: int) -> NDArray[Any]:
+        """One that nobody else has at hand; all of it is 0."""
+        for place, slate in enumerate(self._clean):
+            if slate.dtype == kind:
+                return self._clean.pop(place)
+        return np.zeros(rows, kind)
+
+    def give(self, slate: NDArray[Any]) -> None:
+        """Have it back, wiped."""
+        self._clean.append(slate)
+
+
 class _Search:
     """One question to one segment."""
 
@@ -256,8 +280,10 @@ class _Search:
         asked: int,
         alone: bool,
         gone: NDArray[np.bool_] | None,
+        slate: _Slate,
     ) -> None:
         self._segment = segment
+        self._slate = slate
         self._near = [each for each in near if each.mass]
         self._particles = all(each.word.particle for each in near)  # then they are all there is to look for
         self._rare = {each.word for each in compress(near, rare)}
@@ -296,8 +322,8 @@ class _Search:
         )
         if not words:
             return np.empty(0, np.int32), np.empty(0), np.empty(0, np.bool_)
-        flags = np.uint64 if len(words) > 7 else np.uint8
-        met: NDArray[Any] = np.zeros(len(self._segment), flags)
+        flags = next(kind for kind in _FLAGS if len(words) < 8 * kind().itemsize)
+        met = self._slate.take(flags, len(self._segment))
         # Who shares two tokens shares one other than the commonest, whose rows are looked at only where one has met.
         last = (
             None
@@ -320,9 +346,11 @@ class _Search:
                 brought.append(rows)
             else:
                 met[rows[met[rows] > 0]] |= flags(1 << last)
-        rows = np.concatenate(brought) if brought else np.empty(0, np.int32)
-        rows = self._counting(rows, met, words, flags)
+        every = np.concatenate(brought) if brought else np.empty(0, np.int32)
+        rows = self._counting(every, met, words, flags)
         seen = met[rows]
+        met[every] = 0
+        self._slate.give(met)
         return rows, self._most(rows, seen, words), (seen & dated) != 0
 
     def _counting(self, rows: Ids, met: NDArray[Any], words: Sequence[_Near], flags: type[np.generic]) -> Ids:
@@ -340,10 +368,13 @@ class _Search:
         return rows if self._gone is None else rows[~self._gone[self._segment.row_notice[rows]]]
 
     def _most(self, rows: Ids, seen: NDArray[Any], words: Sequence[_Near]) -> NDArray[np.float64]:
-        gained = np.zeros(len(rows), np.int64)
-        for place, each in enumerate(words):
-            gained += np.where(seen & seen.dtype.type(1 << place), self._gain(each), 0)
-        gained += sum(self._gain(each) for each in self._near if each not in words)
+        """The words that met, eight at a time: what each byte of the flags is worth stands in a table."""
+        gained = np.full(len(rows), sum(self._gain(each) for each in self._near if each not in words), np.int64)
+        bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
+        for place, flags in enumerate(seen.view(np.uint8).reshape(len(rows), seen.itemsize).T):
+            gains = [self._gain(each) for each in words[8 * place : 8 * place + 8]]
+            if gains:
+                gained += (bits[:, : len(gains)] @ np.array(gains, np.int64))[flags]
         return self._share(rows, gained)
 
     def _gain(self, each: _Near) -> int:

@@ -21,7 +21,14 @@ import msgspec
 
 from failsafe.agent.person import cognates, countries
 from failsafe.agent.person.alignment import Pair, Weight, align, plain_weight
-from failsafe.agent.person.evidence import TELLING_BIRTH, birth_reason, compare_births, field_reasons, sex_points
+from failsafe.agent.person.evidence import (
+    TELLING_BIRTH,
+    birth_points,
+    birth_reason,
+    compare_births,
+    field_reasons,
+    sex_points,
+)
 from failsafe.agent.person.grading import Grade, thresholds
 from failsafe.agent.person.index import Index, NoticeName
 from failsafe.agent.person.likeness import MATCH_FROM, grown, score_names
@@ -352,8 +359,7 @@ def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight)
         score, pairs = align(tokens, name.tokens, weight, cut=traveller.name_cut)
         if score < _DATED_NAME_FROM or _one_common_word(tokens, name.tokens, pairs):
             continue
-        birth = birth_reason(traveller.birth_date, name.births)
-        evidence = (birth.points if birth else 0.0) + (sex_points(traveller.sex, name.sex) or 0.0)
+        evidence = birth_points(traveller.birth_date, name.births) + (sex_points(traveller.sex, name.sex) or 0.0)
         if score < (_NUCLEAR_NAME_FROM if name.tier == "rn" else _name_from(evidence)):
             continue
         rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)

@@ -19,7 +19,7 @@ from rapidfuzz.process import cdist
 
 from failsafe.agent.person.alignment import plain_weight
 from failsafe.agent.person.ear import latin_key
-from failsafe.agent.person.evidence import birth_reason
+from failsafe.agent.person.evidence import birth_points
 from failsafe.agent.person.names import skeleton, squash
 from failsafe.agent.person.segment import NoticeName
 
@@ -99,8 +99,7 @@ class NuclearTier:
 
     def _by_promise(self, places: Sequence[int], share: Likeness, birth: str | None) -> list[NoticeName]:
         names = [self._names[place] for place in places]
-        told = {births: birth_reason(birth, births) for births in {name.births for name in names}}
-        points = {births: _EVIDENCE * reason.points if reason else 0.0 for births, reason in told.items()}
+        points = {births: _EVIDENCE * birth_points(birth, births) for births in {name.births for name in names}}
         promise = [float(share[place]) + points[name.births] for place, name in zip(places, names, strict=True)]
         return [names[number] for number in sorted(range(len(names)), key=lambda number: -promise[number])]
 

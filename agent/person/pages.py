@@ -84,12 +84,16 @@ def _edition() -> str:
 
 def _parts(of: Any, before: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
     """Arrays and letters by the way to them."""
-    for field in dataclasses.fields(of):
+    for field in filter(_kept, dataclasses.fields(of)):
         value = getattr(of, field.name)
         if dataclasses.is_dataclass(value):
             yield from _parts(value, f"{before}{field.name}.")
         else:
             yield f"{before}{field.name}", value
+
+
+def _kept(field: dataclasses.Field[Any]) -> bool:
+    return field.init  # the others follow from these
 
 
 def _kind(part: Any) -> str:  # noqa: ANN401
@@ -115,7 +119,7 @@ _WITHIN: Final = {"Texts": Texts, "Vocabulary": Vocabulary, "Buckets": Buckets}
 def _made(kind: Any, held: dict[str, Any], before: str) -> Any:  # noqa: ANN401
     """A dataclass of the arrays that stand under its fields' names."""
     values = {}
-    for field in dataclasses.fields(kind):
+    for field in filter(_kept, dataclasses.fields(kind)):
         within = _WITHIN.get(str(field.type))
         way = f"{before}{field.name}"
         values[field.name] = _made(within, held, f"{way}.") if within else held[way]
@@ -134,6 +138,7 @@ def _whole(segment: Segment) -> bool:
         and int(segment.days.astype(np.uint32).max(initial=0)) <= max(notices - 1, 0)
         and len(segment.sound_of) == len(segment.tokens) == len(segment.bearers)
         and len(segment.entity_ids) == len(segment.births) == notices
+        and len(segment.notice_start) == notices + 1
         and all(len(each) == rows for each in (segment.row_weight, segment.row_kind, segment.row_notice))
         and all(len(text.letters) == text.start[-1] for text in texts)
         and all(len(each.members) == each.start[-1] for each in (segment.spelled, segment.vocabulary.deletes))

@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ NO_YEAR: Final = -9999
 _MOST_TOKENS: Final = 255
 _JOINED_UP_TO: Final = 4  # letters of a syllable that scripts and clerks join to its neighbour
 _PART_FROM: Final = _JOINED_UP_TO + 1  # letters of each of two names written as one that stand apart on the notice
-_SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
 _DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 
 
@@ -126,6 +125,11 @@ class Segment:
     number: NDArray[np.int64]  # that the mirror gave the notice
     days: NDArray[np.uint64]  # of birth, as 20261122 << 32 | notice, sorted
     words: Texts  # what kinds, tiers and sexes are called
+    notice_start: NDArray[np.uint32] = field(init=False)  # of each notice's rows; follows from `row_notice`
+
+    def __post_init__(self) -> None:
+        bounds = np.flatnonzero(np.diff(self.row_notice, prepend=-1, append=len(self.number)))
+        object.__setattr__(self, "notice_start", bounds.astype(np.uint32))
 
     @classmethod
     def build(cls, rows: Iterable[tuple[int, IndexRow]], beside: Segment | None = None) -> Segment:
@@ -188,9 +192,15 @@ class Segment:
         bounds = np.array([(day << 32, (day + 1) << 32) for day in days], np.uint64).reshape(-1, 2)
         places = np.searchsorted(self.days, bounds).tolist()
         born = np.concatenate([self.days[first:last] for first, last in places] or [self.days[:0]])
-        notices = born.astype(np.uint32).view(np.int32)  # as `row_notice` is: of another kind numpy would cast all
-        rows = [np.searchsorted(self.row_notice, notices, side=side).tolist() for side in _SIDES]
-        return np.array([row for first, last in zip(*rows, strict=True) for row in range(first, last)], np.int32)
+        return self._rows(born.astype(np.uint32).view(np.int32))
+
+    def _rows(self, notices: NDArray[Any]) -> Ids:
+        """A notice's rows stand together, and notices in the order of their rows."""
+        first = self.notice_start[notices].astype(np.int64)
+        counts = self.notice_start[notices + 1] - first
+        begins = np.cumsum(counts) - counts
+        rows: NDArray[np.int64] = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
+        return rows.astype(np.int32)
 
     def bearing(self, sounds: Ids) -> Ids:
         """The rows of some sounds; a row that bears two of them comes twice."""
@@ -232,10 +242,7 @@ class Segment:
         notices = np.flatnonzero(self.tier == self.nuclear()) if self.nuclear() is not None else np.empty(0, np.intp)
         if gone is not None:
             notices = notices[~gone[notices]]
-        # A notice's rows stand together, and notices in the order of their rows.
-        bounds = np.searchsorted(self.row_notice, notices), np.searchsorted(self.row_notice, notices, side="right")
-        for first, last in zip(*(bound.tolist() for bound in bounds), strict=True):
-            yield from map(self.name, range(first, last))
+        yield from map(self.name, self._rows(notices).tolist())
 
     def rows(self, gone: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, IndexRow]]:
         """What the segment was built from, without the notices that are gone: for the merge of two segments."""
