@@ -2,7 +2,8 @@
 
 The intake thread looks into `spool/in`, verifies, applies and makes the new index: over the large segment
 that is held a small one of what came since, or where that has grown, a new large one once nothing else is to do.
-Verdicts go on from the old index meanwhile. The booth's own thread matches, over its own connection. After a start a
+Verdicts go on from the old index meanwhile, and what takes long is done in a process of its own (`backroom`). The
+booth's own thread matches, over its own connection. After a start a
 third one reads the mirror through (`checks`), and nobody is cleared until it has.
 """
 
@@ -21,6 +22,7 @@ from typing import Final
 
 import structlog
 
+from failsafe.agent.backroom import Backroom, BackroomLost, Publication
 from failsafe.agent.checks import Checks
 from failsafe.agent.config import Configuration
 from failsafe.agent.holding import Holding
@@ -42,6 +44,9 @@ EXAMINE_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
 # What has been read through in this time needs no waiting for in a verdict.
 _AT_ONCE_S: Final = 0.2
+# More than this, of payloads or of notices, is taken and bound in the back room: to start it takes half a second.
+_AT_ONCE_BYTES: Final = 512 * 1024
+_AT_ONCE_NOTICES: Final = 10_000
 _LEAVE_AFTER_S: Final = 2.0  # a reading through that takes longer is left alone when the booth stops
 _TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 
@@ -107,6 +112,7 @@ class Notices:
         self._broken = threading.Event()
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
         self._holding = Holding()
+        self._backroom = Backroom(self._path, keys.mirror)
         self._said = ""
         self._untidy = True  # memory was used and given back since
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
@@ -142,8 +148,9 @@ class Notices:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the step at hand, then end."""
+        """Finish the step at hand, unless it is a long one, then end."""
         self._stopping.set()
+        self._backroom.end()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
         self._checks.wait(_LEAVE_AFTER_S)
@@ -183,6 +190,8 @@ class Notices:
                     self._untidy = True
                     self._merge()
             except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
+                if self._stopping.is_set() and isinstance(error, BackroomLost):
+                    return
                 _log.error("intake met a fault of its own", fault=type(error).__name__, where=whereabouts(error))
                 self._worth_another_try = True
                 self._deliver(News(refusal=StoreBroken(f"The intake met {type(error).__name__}.")))
@@ -201,8 +210,8 @@ class Notices:
     def _take(self) -> None:
         try:
             with self.connect() as held:
-                reader, floors = self._reader(held), self._ledger_floors()
-                taken = intake.take(self._spool, held, floors, reader, names.forms, self._holding.bind)
+                self._settle_names(held)
+                taken = self._taken(held, self._ledger_floors(), self._reader(held))
                 edition = self._after(held)
         except StoreDamaged as error:
             self._deliver(News(edition=self._set_aside(error), refusal=error))
@@ -224,6 +233,16 @@ class Notices:
                 _log.info("notices taken", serials={name: floor.serial for name, floor in taken.floors.items()})
             self._deliver(News(edition=edition, taken=taken))
 
+    def _taken(self, held: Mirror, floors: Mapping[str, Floor], reader: intake.Reader) -> Taken:
+        """What the spool brings, taken here or, where that takes long, in the back room."""
+        bind = self._holding.bind
+        try:
+            return intake.take(self._spool, held, floors, reader, names.forms, bind, at_most=_AT_ONCE_BYTES)
+        except intake.TooMuch:
+            with suppress(OSError):  # of a system that lets us start no process
+                return self._backroom.take(Publication.of(self._spool, floors, reader))
+            return intake.take(self._spool, held, floors, reader, names.forms, bind)
+
     def _reader(self, held: Mirror) -> intake.Reader:
         booth, hq = self._configuration.booth, self._configuration.hq
         root = held.held_metadata().get("root.json") or trust.root_from_welcome(self._spool, hq.root_sha256, booth.id)
@@ -242,14 +261,22 @@ class Notices:
         """A large segment of all that is held, in place of the old one and what came since."""
         try:
             with self.connect() as held:
-                held.bind(self._holding.bind)
+                self._bind_anew(held)
                 edition = self._load(held)
-        except SyncError as error:  # the old ones still serve; it is tried again with the next publication
+        except (SyncError, BackroomLost) as error:  # the old ones still serve; the next publication has it tried again
             self._holding.grown = False
-            _log.warning("index not merged", reason=error.reason, advice=error.advice)
+            told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
+            _log.warning("index not merged", **told)
         else:
             _log.info("index merged", notices=edition.notices)
             self._deliver(News(edition=edition))
+
+    def _bind_anew(self, held: Mirror) -> None:
+        if held.sizes().notices > _AT_ONCE_NOTICES:
+            with suppress(OSError):  # as above
+                self._backroom.merge()
+                return
+        held.bind(self._holding.bind)
 
     def _nothing(self) -> Edition:
         self._holding = Holding()
@@ -257,8 +284,7 @@ class Notices:
         return self._latest
 
     def _load(self, held: Mirror) -> Edition:
-        if held.edition() != names.EDITION:
-            held.rederive(names.forms, names.EDITION)
+        self._settle_names(held)
         sizes = held.sizes()
         with _no_collection():
             index = self._holding.index(held)
@@ -273,6 +299,11 @@ class Notices:
             supplements=tuple(feed for portion in held.portions().values() for feed in portion.feeds),
         )
         return self._latest
+
+    def _settle_names(self, held: Mirror) -> None:
+        """Have the names derived by today's rules; of an empty mirror that is said before anything is taken."""
+        if held.edition() != names.EDITION:
+            held.rederive(names.forms, names.EDITION)
 
     def _examine(self) -> None:
         self._broken.clear()

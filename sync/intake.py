@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from failsafe.sync import family, trust
+from failsafe.sync import family, feed, trust
 from failsafe.sync.binding import Bind
 from failsafe.sync.errors import Older
 from failsafe.sync.family import Known
@@ -20,6 +20,10 @@ from failsafe.sync.filing import Derive
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import TIMESTAMP_FILE, Head, HqKeys
 from failsafe.sync.spool import Spool
+
+
+class TooMuch(Exception):
+    """More is to be read than the caller takes at once; nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ def take(
     reader: Reader,
     derive: Derive,
     bind: Bind | None = None,
+    *,
+    at_most: int | None = None,
 ) -> Taken:
     """Verify what lies in `spool` and apply it to `mirror`.
 
@@ -50,8 +56,10 @@ def take(
         reader: whose publication it must be.
         derive: the index rows of a notice, made in the same transaction.
         bind: the index's pages, made in it too.
+        at_most: bytes of the base feeds' payloads that the caller has time for; None: as many as there are.
 
     Raises:
+        TooMuch: there are more.
         SyncError: why nothing, or nothing more, was taken; the last good state stays.
     """
     held = mirror.held_metadata()
@@ -59,6 +67,8 @@ def take(
     # TUF has refused a version below the held one, so another timestamp is newer than what the mirror holds.
     newer = publication.metadata[TIMESTAMP_FILE] != held.get(TIMESTAMP_FILE)
     known = Known(mirror.floors(), ledger_floors, mirror.portions())
+    if at_most is not None and _length(publication, known, reader) > at_most:
+        raise TooMuch
     epochs = mirror.epochs()
     for name in reader.feeds:
         _check_epoch(publication.heads[name], known.held.get(name), epochs.get(name, 0))
@@ -80,6 +90,12 @@ def take(
         timestamp_version=publication.timestamp_version,
         newer=newer,
     )
+
+
+def _length(publication: trust.Publication, known: Known, reader: Reader) -> int:
+    """Bytes of the payloads that lead to what is published."""
+    ways = (feed.way(publication.heads[name], known.held.get(name)) for name in reader.feeds)
+    return sum(payload.length for way in ways for payload in way)
 
 
 def _check_epoch(head: Head, held: Floor | None, epoch: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple
@@ -130,19 +131,20 @@ class Mirror:
         self._binding = Binding(store)
 
     @classmethod
-    def open(cls, path: Path, key: bytes) -> Mirror:
+    def open(cls, path: Path, key: bytes, *, cache_kib: int = SETTINGS.cache_kib) -> Mirror:
         """Open the mirror, or make an empty one without feeds.
 
         Args:
             path: its file.
             key: 32 bytes.
+            cache_kib: memory for decrypted pages.
 
         Raises:
             WrongKey: the key is another file's, or the file is damaged from its first page.
             StoreDamaged: the file is damaged; set it aside.
             StoreBroken: disk, folder, owner or mode forbid it.
         """
-        return cls(Store.open(path, key, SETTINGS, MIGRATIONS))
+        return cls(Store.open(path, key, replace(SETTINGS, cache_kib=cache_kib), MIGRATIONS))
 
     def close(self) -> None:
         """Close this connection."""
