@@ -222,7 +222,32 @@ class Measurement(Record, frozen=True, kw_only=True, tag_field="record", tag="me
     summed: int = 1
 
 
-Body = Alert | HealthChange | Finding | Measurement
+class PurgeReceipt(Record, frozen=True, kw_only=True, tag_field="record", tag="purge"):
+    """Of what a feed removed up to this step, nothing is left in the mirror's file: table, page, gap, free page, log.
+
+    Alerts that were raised on it stay in the ledger, and what the publications in the spool hold is theirs, sealed.
+
+    Attributes:
+        feed, lineage, serial, count, removed: the step, with its head's numbers.
+        purged: how many left since the receipt before, as those numbers tell.
+        held: False where the feed itself is this booth's no longer; the step is then the last it had.
+        set_aside: damaged mirrors that were set aside and still lie on the disk, with all that they held.
+    """
+
+    id: str
+    at: Moment
+    place: Place
+    feed: str
+    lineage: str
+    serial: int
+    count: int
+    removed: int
+    purged: int
+    held: bool = True
+    set_aside: int = 0
+
+
+Body = Alert | HealthChange | Finding | Measurement | PurgeReceipt
 
 
 class ChainEntry(Record, frozen=True, kw_only=True):

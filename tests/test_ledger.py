@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsafe.sync import ledger as ledgers
+from failsafe.sync import ledger_post, ledger_tables
 from failsafe.sync.errors import Malformed, Older, StoreBroken, StoreDamaged, WrongKey
 from failsafe.sync.feed import Floor
 from failsafe.sync.ledger import NOTHING, ClockMark, Kept, Ledger, Undelivered, Waiting, higher
@@ -32,6 +33,7 @@ from failsafe.sync.reports import (
     Moment,
     PersonAsRead,
     Place,
+    PurgeReceipt,
     RadiationSummary,
     SearchLine,
 )
@@ -272,13 +274,14 @@ def test_what_waits_is_read_without_opening_a_row(ledger: Ledger) -> None:
 
 
 def test_alerts_are_counted_without_opening_a_row(ledger: Ledger) -> None:
-    plan = " ".join(str(row) for row in ledger._store.rows(f"EXPLAIN QUERY PLAN {ledgers._WAITING_ALERTS}"))
-    assert "COVERING INDEX delivery_waiting" in plan and "COVERING INDEX record_of_health" in plan, plan
+    plan = " ".join(str(row) for row in ledger._store.rows(f"EXPLAIN QUERY PLAN {ledger_post._WAITING_ALERTS}"))
+    indexes = ("delivery_waiting", "record_of_health", "record_of_purge")
+    assert all(f"COVERING INDEX {index}" in plan for index in indexes), plan
 
 
 def test_a_ledger_from_before_that_index_tells_the_same(path: Path) -> None:
     before = Migrations("ledger")
-    for step in (ledgers.first_tables, ledgers.keys_of_headquarters):
+    for step in (ledger_tables.first_tables, ledger_tables.keys_of_headquarters):
         before()(step)
     with closing(Store.open(path, KEY, ledgers.SETTINGS, before)) as store:
         for number, sequence in ((1, 1), (3, 2)):
@@ -555,7 +558,7 @@ import os, sys
 from pathlib import Path
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import Alert, Moment, Place, SearchLine
+from failsafe.sync.reports import Alert, Moment, Place, SearchLine
 
 def alert(number):
     place = Place(booth="ZZ-TEST-1", country="ZZ", crossing_point="Quillbridge")
@@ -643,3 +646,33 @@ def test_a_measurement_has_its_place_in_both_chains_and_waits_for_its_receipt(pa
         ledger.check()
         with pytest.raises(ValueError, match="twice"):
             ledger.append(measurement(2, "alert-1", document=b"another"))
+
+
+# --- receipts of purges ------------------------------------------------------------------------------------------
+
+
+def purge(number: int, feed: str = "base", **more) -> PurgeReceipt:
+    numbers = {"lineage": "first", "serial": number, "count": 7, "removed": 3, "purged": 3} | more
+    return PurgeReceipt(id=f"purge-{number}", at=moment(number), place=PLACE, feed=feed, **numbers)
+
+
+def test_the_last_receipt_of_each_feeds_purges_is_known(ledger: Ledger) -> None:
+    assert ledger.purges() == {}
+    for receipt in (purge(1), purge(2, feed="base-00ff"), purge(3, removed=5)):
+        ledger.append(receipt)
+    assert ledger.purges() == {"base": purge(3, removed=5), "base-00ff": purge(2, feed="base-00ff")}
+    assert [entry.body.id for entry in ledger.entries()] == ["purge-1", "purge-2", "purge-3"]
+    ledger.check()
+
+
+def test_a_receipt_of_a_purge_waits_for_headquarters_and_is_no_alert(ledger: Ledger) -> None:
+    ledger.append(purge(1))
+    assert ledger.undelivered().entries == 1 and ledger.undelivered(only_alerts=True).entries == 0
+    assert [(one.id, one.urgency) for one in ledger.waiting()] == [("purge-1", "routine")]
+
+
+def test_a_purge_that_is_not_recorded_is_not_remembered(ledger: Ledger) -> None:
+    with pytest.raises(RuntimeError), ledger.together():
+        ledger.append(purge(1))
+        raise RuntimeError
+    assert ledger.purges() == {} and ledger.length() == 0
