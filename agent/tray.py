@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -36,11 +37,12 @@ from failsafe.sync.reports import (
     alert_file,
     receipt_file,
 )
-from failsafe.sync.spool import Spool
+from failsafe.sync.spool import Mark, Spool
 
 LOOK_EVERY_S: Final = 0.5
 HEARTBEAT_EVERY_S: Final = 300.0
 _WRITE_WAIT_S: Final = 10.0
+_LOOKS_BETWEEN_WALKS: Final = 120  # a minute
 _RECEIPT_LIMIT: Final = 4 * 1024
 _SAID_LIMIT: Final = 400  # the longest that an honest link says of itself is half of it
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -48,6 +50,17 @@ _RECEIPT: Final = msgspec.json.Decoder(Receipt)
 _LINK: Final = msgspec.json.Decoder(LinkState)
 
 _log = structlog.get_logger("tray")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the last look found, and by what it can be told that nothing has changed since."""
+
+    sequence: int
+    mark: Mark | None
+    waiting: dict[str, Waiting]
+    there: set[str]
+    looks_left: int
 
 
 class Tray:
@@ -87,6 +100,7 @@ class Tray:
         self._wall = wall
         self._wanted: Want | None = None
         self._sealed_with = ""
+        self._seen: _Seen | None = None
         self._refused: dict[str, Receipt | str | None] = {}
         self._wake = threading.Event()
         self._beat = threading.Event()
@@ -140,6 +154,7 @@ class Tray:
                 self._rest(SpoolFault(f"The tray's thread met {type(error).__name__}."))
 
     def _rest(self, fault: SyncError) -> None:
+        self._seen = None
         self._become(fault)
         self._wake.wait(2 * LOOK_EVERY_S)
         self._wake.clear()
@@ -158,13 +173,15 @@ class Tray:
         if hq is None:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
         if self._take_receipts(ledger, hq):
+            self._seen = None
             waiting, there = self._tidy(ledger)
         if not self._sealed_for(hq, ledger, there):
             return
         for name in sorted(waiting.keys() - there):
             if self._stopping:
                 return
-            self._lay_out(name, waiting[name], ledger, hq)
+            if self._lay_out(name, waiting[name], ledger, hq):
+                there.add(name)
 
     def _sealed_for(self, hq: HqKeys, ledger: Ledger, there: set[str]) -> bool:
         """See that what waits is sealed with the keys that count now; False if the recorder could not note it.
@@ -184,13 +201,22 @@ class Tray:
     def _tidy(self, ledger: Ledger) -> tuple[dict[str, Waiting], set[str]]:
         """What waits by the name it has in the tray, and which of it lies there; what else lies among it goes.
 
-        Before anything is written: a stranger's file may have used up the quota that this would need.
+        Before anything is written: a stranger's file may have used up the quota that this would need. A tray of many
+        thousand alerts is not walked twice a second for nothing: its folder tells when a file came or went, and what a
+        folder cannot tell is seen with the next whole walk.
         """
-        waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
-        there = set(self._out.names(f"{ALERTS_FOLDER}/"))
-        for name in sorted(there - waiting.keys()):
-            self._out.remove(name)
-        return waiting, there & waiting.keys()
+        seen, self._seen = self._seen, None  # of a look that comes to no end nothing is believed
+        sequence, mark = ledger.sequence(), self._out.mark(ALERTS_FOLDER)
+        if seen is None or seen.looks_left == 0 or mark is None or (sequence, mark) != (seen.sequence, seen.mark):
+            waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
+            there = set(self._out.names(f"{ALERTS_FOLDER}/"))
+            for name in sorted(there - waiting.keys()):
+                self._out.remove(name)
+            seen = _Seen(sequence, mark, waiting, there & waiting.keys(), _LOOKS_BETWEEN_WALKS)
+        else:
+            seen.looks_left -= 1
+        self._seen = seen
+        return seen.waiting, seen.there
 
     def _make_tray(self) -> None:
         try:
@@ -200,16 +226,17 @@ class Tray:
 
     # --- going out -----------------------------------------------------------------------------------------------
 
-    def _lay_out(self, name: str, one: Waiting, ledger: Ledger, hq: HqKeys) -> None:
+    def _lay_out(self, name: str, one: Waiting, ledger: Ledger, hq: HqKeys) -> bool:
         content = ledger.sealed(one.id)
         if content is None:
             entry = ledger.entry(one.id)
             assert entry is not None
             closed = encode(envelope.close(entry, one.urgency, self._booth, self._signing, hq))
             if not self._write(lambda ledger: ledger.keep_sealed(one.id, closed)):
-                return
+                return False
             content = ledger.sealed(one.id) or closed
         self._out.write(name, content)
+        return True
 
     def _write(self, task: Task) -> bool:
         return self._recorder.submit(task, keep=False).wait(_WRITE_WAIT_S)

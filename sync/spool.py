@@ -40,6 +40,9 @@ MAX_FILES: Final = 20_000
 MAX_BYTES: Final = 4 * 1024**3
 
 
+Mark = tuple[int, int]  # a folder's inode, and when a file last came or went, in nanoseconds
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a spool holds, unfinished files included."""
@@ -219,6 +222,23 @@ class Spool:
         """
         below = self._walk(prefix.rpartition("/")[0])
         return sorted(name for name, _ in below if name.startswith(prefix) and _is_safe(name))
+
+    def mark(self, folder: str) -> Mark | None:
+        """By what a folder tells that a file in it came or went, not what is in them; None where it is not there.
+
+        Raises:
+            Malformed: a link stands where the folder should.
+            SpoolFault: the spool is not there or cannot be read.
+        """
+        try:
+            with self._folder(check_name(folder)) as descriptor:
+                about = os.fstat(descriptor)
+        except OSError as error:
+            fault = self._fault(error)
+            if isinstance(fault, Missing):
+                return None
+            raise fault from error
+        return about.st_ino, about.st_mtime_ns
 
     def usage(self) -> Usage:
         """Number and total size of all files, counted now.

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from failsafe.agent import tray
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.tray import Tray
 from failsafe.sync import envelope, seal
@@ -310,6 +311,23 @@ def test_a_foreign_file_in_the_tray_is_taken_away(booth: Booth) -> None:
     until(lambda: len(booth.files) == 1)
     (booth.folder / "spool" / "out" / "alerts" / "left-over.json").write_text("{}")
     until(lambda: len(booth.files) == 1 and booth.files[0].name.startswith("0-"))
+
+
+def test_what_the_trays_folder_cannot_tell_is_seen_with_the_next_whole_walk(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tray, "_LOOKS_BETWEEN_WALKS", 2)
+    booth.record(alert(1))
+    booth.enrolled()
+    until(lambda: len(booth.files) == 1)
+    inner = booth.folder / "spool" / "out" / "alerts" / "inner"
+    inner.mkdir()
+    foreign = inner / "foreign.json"
+    foreign.write_bytes(b"not ours")
+    until(lambda: not foreign.exists())
+    (kept,) = booth.files
+    kept.unlink()
+    until(lambda: booth.files == [kept])
 
 
 def test_a_foreign_file_that_fills_the_tray_stops_neither_alerts_nor_the_word_to_the_link(booth: Booth) -> None:
