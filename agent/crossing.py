@@ -122,6 +122,10 @@ class Lane:
         """The crossing with this id, as long as it is kept (until an alarm can no longer reach it)."""
         return next((crossing for crossing in self._crossings if crossing.id == crossing_id), None)
 
+    def keeps(self, crossing_id: str) -> bool:
+        """Whether an alarm can still reach this crossing."""
+        return crossing_id in self._ties
+
     def present(self, crossing_id: str, now: float, document: str | None) -> tuple[Crossing, Changes]:
         """A document or a manual entry came.
 

@@ -219,7 +219,7 @@ class Post:
             record = self._records.get(crossing_id)
             if self._shown is record and self.lane.current is None and not _must_be_seen(record):
                 self._shown = None
-        for crossing_id in [known for known in self._records if self.lane.crossing(known) is None]:
+        for crossing_id in [known for known in self._records if not self.lane.keeps(known)]:
             del self._records[crossing_id]
         passages = {passage.id for passage in self._passages()}
         self._alarms_told = {known: told for known, told in self._alarms_told.items() if known in passages}
