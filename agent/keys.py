@@ -3,6 +3,7 @@
 `mirror.key` and `ledger.key` open the two databases (32 bytes), `signing.key` signs alerts (Ed25519 seed, 32 bytes),
 `sealing.key` opens what headquarters seals for this booth (ML-KEM seed and X25519, 96 bytes). The link's TLS key lies
 in a folder of its own, since the link may hold nothing else.
+While a database's key is exchanged (agent/disk_keys.py) the next one lies beside it as `next_mirror.key`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from failsafe.sync import seal
 from failsafe.sync.records import Enrolment
 from failsafe.sync.seal import SEAL_SECRET_LENGTH, SealSecret
+from failsafe.sync.store import sync_folder
 
 _LENGTHS: Final = {
     "mirror.key": 32,
@@ -32,6 +34,8 @@ _LENGTHS: Final = {
 }
 LINK_KEY: Final = "link-tls.key"
 RENEWED: Final = ("signing.key", "sealing.key")
+DISK_KEYS: Final = ("mirror.key", "ledger.key")
+NEXT: Final = "next_"
 
 
 class KeysRefused(Exception):
@@ -40,12 +44,14 @@ class KeysRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BoothKeys:
-    """The core's four keys; `repr` shows none of them."""
+    """The core's four keys, and the databases' next ones where there are any; `repr` shows none of them."""
 
     mirror: bytes
     ledger: bytes
     signing: bytes
     sealing: SealSecret
+    next_mirror: bytes | None = None
+    next_ledger: bytes | None = None
 
     def __repr__(self) -> str:
         return "BoothKeys(...)"
@@ -78,7 +84,17 @@ def load(place: Path) -> BoothKeys:
         ledger=found["ledger.key"],
         signing=found["signing.key"],
         sealing=SealSecret(found["sealing.key"]),
+        next_mirror=_read_next(place, "mirror.key"),
+        next_ledger=_read_next(place, "ledger.key"),
     )
+
+
+def _read_next(place: Path, name: str) -> bytes | None:
+    """A database's next key; systemd gives a word of another length where there is none (failsafe-core.service)."""
+    path = place / f"{NEXT}{name}"
+    if not path.exists() or path.stat().st_size != _LENGTHS[name]:
+        return None
+    return _read(path, _LENGTHS[name])
 
 
 def _read(path: Path, length: int) -> bytes:
@@ -138,6 +154,32 @@ def renew(place: Path, booth: str, country: str) -> Enrolment:
             "keys are needed until headquarters has answered."
         )
     return _made(place, booth, country, RENEWED)
+
+
+def renew_disk_keys(place: Path, names: Sequence[str] = DISK_KEYS) -> list[Path]:
+    """Next keys for the databases in `place`; the next start of the core puts them to use (agent/disk_keys.py).
+
+    Raises:
+        KeysRefused: a next key lies there already, or the folder cannot be written.
+    """
+    files = [place / f"{NEXT}{name}" for name in names]
+    if present := [file.name for file in files if file.exists()]:
+        raise KeysRefused(
+            f"{place} already holds {', '.join(present)}, which may open a database by now; nothing was changed. "
+            "Finish that exchange first: restart the core, then see docs/installation.md."
+        )
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in files:
+            # Under its name it is whole: whoever is killed before leaves a file that nobody reads.
+            part = file.with_name(f"{file.name}.part")
+            part.unlink(missing_ok=True)
+            _write_private(part, secrets.token_bytes(_LENGTHS[file.name.removeprefix(NEXT)]))
+            part.rename(file)
+        sync_folder(place)
+    except OSError as error:
+        raise KeysRefused(f"The keys cannot be written to {place} ({error.strerror}): check the folder.") from error
+    return files
 
 
 def _made(place: Path, booth: str, country: str, names: Sequence[str]) -> Enrolment:

@@ -91,6 +91,11 @@ class Service:
         self._said = status
         self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
+    def starting(self, status: str, within_s: float) -> None:
+        """The service is not ready yet and will be within this time: whoever waits shall not end it before."""
+        self._said = status
+        self._send(f"EXTEND_TIMEOUT_USEC={round(within_s * 1e6)}\nSTATUS={_one_line(status)}")
+
     def status(self, text: str) -> None:
         """One sentence for `systemctl status`; said when it is another one."""
         if text != self._said:

@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,18 @@ sys.modules["pysqlite3.dbapi2"] = dbapi2
 import sqlite_utils  # noqa: E402  (it must come after the two lines above)
 from sqlite_utils.migrations import Migrations  # noqa: E402
 
-__all__ = ["KEY_LENGTH", "Migrations", "Store", "StoreSettings", "set_aside"]
+__all__ = [
+    "KEY_LENGTH",
+    "Migrations",
+    "Store",
+    "StoreSettings",
+    "encrypt_anew",
+    "fits",
+    "held_alone",
+    "refusal",
+    "set_aside",
+    "sync_folder",
+]
 
 KEY_LENGTH: Final = 32
 FILE_MODE: Final = 0o600
@@ -224,6 +235,21 @@ class Store:
         finally:
             self._roll_back()
 
+    def write_anew(self) -> None:
+        """Write every row into fresh pages: no gap and no free page then holds anything of rows removed before.
+
+        It needs the file's size once more beside it, for a copy, which is encrypted as the file is, and for the log.
+
+        Raises:
+            StoreBroken: there is no room; the file is as it was.
+        """
+        # That copy may be as large as the file, so it is not kept in memory; spills of sorts there are none.
+        self.row("PRAGMA temp_store = FILE")
+        try:
+            self.run("VACUUM")
+        finally:
+            self.row("PRAGMA temp_store = MEMORY")
+
     def fold_log(self) -> bool:
         """Move the write-ahead log into the file and empty it.
 
@@ -261,7 +287,7 @@ def set_aside(path: Path) -> Path:
         # would find beside it.
         for side in parts:
             path.with_name(path.name + side).rename(_beside(path, number, side))
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreBroken(f"{path.name} cannot be set aside: {error.strerror}.") from error
     return _beside(path, number, "")
@@ -287,13 +313,13 @@ def _claim(path: Path) -> None:
         finally:
             os.close(handle)
         if made:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
-        code = {errno.EROFS: _READONLY, errno.ENOSPC: _FULL, errno.EACCES: _PERM}.get(error.errno or 0, _CANTOPEN)
-        raise StoreBroken(f"{path.name} cannot be opened: {error.strerror}.", _ADVICE[code]) from error
+        raise StoreBroken(f"{path.name} cannot be opened: {error.strerror}.", _ADVICE[_code(error)]) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was named, renamed or removed in a folder durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -301,7 +327,85 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _configure(connection: Any, key: bytes, settings: StoreSettings) -> None:  # noqa: ANN401
+def _code(error: OSError) -> int:
+    known = {errno.EROFS: _READONLY, errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _PERM, errno.EIO: _IOERR}
+    return known.get(error.errno or 0, _CANTOPEN)
+
+
+def refusal(path: Path, error: OSError) -> StoreBroken:
+    """What the operating system says of a file, in the words that SQLite's own troubles have."""
+    return StoreBroken(_trouble(path.name, _code(error)), _ADVICE[_code(error)])
+
+
+# --- another key ---------------------------------------------------------------------------------------------------
+
+
+def fits(path: Path, key: bytes, *, with_log: bool = False) -> bool:
+    """Whether a key opens a file that holds something.
+
+    Args:
+        path: the file; it is there and is not empty.
+        key: 32 bytes.
+        with_log: read through the write-ahead log too. Without it neither the file nor one beside it is touched,
+            whoever has it open; a first page that a power cut has torn then fits no key.
+
+    Raises:
+        StoreBroken: disk, owner or mode forbid it.
+    """
+    address = f"{path.absolute().as_uri()}?{'mode=rw' if with_log else 'immutable=1'}"
+    try:
+        with closing(dbapi2.connect(address, uri=True, isolation_level=None, timeout=0)) as connection:
+            _unlock(connection, key)
+    except dbapi2.Error as error:
+        found = _named(path, error, opening=True)
+        if isinstance(found, WrongKey | StoreDamaged):
+            return False
+        raise found from error
+    return True
+
+
+@contextmanager
+def held_alone(path: Path, key: bytes) -> Iterator[None]:
+    """Nobody else has the file within, and all that was ever committed is in it: there is no log beside it.
+
+    The locks are the process's: whoever reads the file within must not close it before the block is left.
+
+    Raises:
+        WrongKey: the key does not open it.
+        StoreBroken: somebody has it open, or the log cannot be folded in.
+    """
+    _claim(path)
+    with _told(path, opening=True), closing(dbapi2.connect(str(path), isolation_level=None, timeout=0)) as connection:
+        _unlock(connection, key)
+        # It leaves the log only when this connection is the last one, and folds it in before.
+        if connection.execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
+            raise StoreBroken(_trouble(path.name, _BUSY), _ADVICE[_BUSY])
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def encrypt_anew(path: Path, key: bytes, coming: bytes) -> None:
+    """Encrypt a copy, which may be lost, under another key, and prove that every page of it is.
+
+    Raises:
+        StoreDamaged: it is not wholly under the new key; drop it.
+        StoreBroken: the disk failed.
+    """
+    with _told(path), closing(dbapi2.connect(str(path), isolation_level=None)) as connection:
+        _unlock(connection, key)
+        pages = connection.execute("PRAGMA page_count").fetchone()
+        for name, value in (("journal_mode", "OFF"), ("synchronous", "OFF")):
+            connection.execute(f"PRAGMA {name} = {value}")
+        connection.execute(f"PRAGMA rekey = \"x'{coming.hex()}'\"")
+    # SQLCipher's rekey reports no failure of its own (sqlcipher issue 616), so the outcome is looked at.
+    with _told(path), closing(dbapi2.connect(str(path), isolation_level=None)) as connection:
+        _unlock(connection, coming)
+        whole = connection.execute("PRAGMA page_count").fetchone() == pages
+        if not whole or connection.execute("PRAGMA cipher_integrity_check").fetchone():
+            raise StoreDamaged(f"A page of {path.name} is not as it was written.")
+
+
+def _unlock(connection: Any, key: bytes) -> None:  # noqa: ANN401
     # A damaged page would otherwise flood standard error.
     connection.execute("PRAGMA cipher_log_level = NONE")
     # A raw key opens in a millisecond; a passphrase would cost 220 ms of key derivation and add nothing to 256 bits.
@@ -309,6 +413,10 @@ def _configure(connection: Any, key: bytes, settings: StoreSettings) -> None:  #
     connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
     # The first read: here a wrong key shows.
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _configure(connection: Any, key: bytes, settings: StoreSettings) -> None:  # noqa: ANN401
+    _unlock(connection, key)
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StoreBroken("A store cannot keep a write-ahead log where it lies.", "Put it on a local disk.")
     for name, value in (

@@ -23,6 +23,7 @@ from failsafe.agent import cli, keys
 from failsafe.drivers import specimens
 from failsafe.drivers.driver import built_in
 from failsafe.sync import seal
+from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import Enrolment, Welcome, encode
 from tests.conftest import PROJECT
 from tests.test_control import Door
@@ -403,6 +404,33 @@ def test_making_keys_and_the_enrolment(configured, tmp_path):
     assert again.code == 1 and "already holds" in again.err and not (tmp_path / "again").exists()
     elsewhere = typed("keys", "init", "--config", configured, "--folder", tmp_path / "other", "--out", tmp_path)
     assert elsewhere.code == 0 and keys.load(tmp_path / "other") != keys.load(tmp_path / "keys")
+
+
+def test_renewing_what_opens_the_databases(configured, tmp_path):
+    typed("keys", "init", "--config", configured, "--out", tmp_path)
+    before = sorted(file.name for file in (tmp_path / "keys").iterdir())
+    dry = typed("keys", "renew", "--disk", "--dry-run", "--config", configured)
+    assert dry.code == 0 and "they open mirror.db and ledger.db" in dry.out and "Nothing was changed" in dry.err
+    assert sorted(file.name for file in (tmp_path / "keys").iterdir()) == before
+    done = typed("keys", "renew", "--disk", "ledger", "--config", configured)
+    assert done.code == 0 and "it opens ledger.db" in done.err and "restart the core" in done.err
+    assert sorted({file.name for file in (tmp_path / "keys").iterdir()} - set(before)) == ["next_ledger.key"]
+    again = typed("keys", "renew", "--disk", "--config", configured)
+    assert again.code == 1 and "may open a database by now" in again.err
+
+
+def test_renewing_the_other_keys_needs_a_folder(configured, tmp_path):
+    assert typed("keys", "renew", "--config", configured).code == 2
+    dry = typed("keys", "renew", "--dry-run", "--folder", tmp_path / "new", "--config", configured)
+    assert dry.code == 0 and "signing.key" in dry.out and not (tmp_path / "new").exists()
+
+
+def test_a_key_that_fits_and_one_that_does_not(configured, tmp_path):
+    (tmp_path / "state").mkdir(exist_ok=True)
+    Ledger.open(tmp_path / "state" / "ledger.db", bytes(32)).close()
+    for key, code in ((bytes(32), 0), (bytes(31) + b"!", 1), (bytes(33), 1), (b"none", 1)):
+        assert typed("keys", "fits", "ledger", "--config", configured, stdin=key).code == code, key
+    assert typed("keys", "fits", "mirror", "--config", configured).code == 1
 
 
 def test_running_without_keys(configured):

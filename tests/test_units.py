@@ -110,7 +110,10 @@ def test_no_core_file_can_hold_keys(service):
 
 def test_the_core_gets_exactly_its_keys():
     given = {value.partition(":")[0] for value in settings("failsafe-core.service")["LoadCredentialEncrypted"]}
-    assert given == set(keys._LENGTHS)
+    coming = {f"{keys.NEXT}{name}" for name in keys.DISK_KEYS}
+    assert given == set(keys._LENGTHS) | coming
+    # Without a word in its place a missing file would keep the core from starting.
+    assert {value.partition(":")[0] for value in settings("failsafe-core.service")["SetCredential"]} == coming
 
 
 def test_the_link_gets_its_own_key_and_no_other():
@@ -125,7 +128,10 @@ def test_seal_keys_seals_every_key():
 
 def test_plain_keys_are_the_same_keys():
     plain = (UNITS / "site" / "plain-keys.conf").read_text("utf-8")
-    assert set(re.findall(r"^LoadCredential=([^:]+):", plain, flags=re.MULTILINE)) == set(keys._LENGTHS)
+    assert set(re.findall(r"^LoadCredential=([^:]+):", plain, flags=re.MULTILINE)) == {
+        *keys._LENGTHS,
+        *(f"{keys.NEXT}{name}" for name in keys.DISK_KEYS),
+    }
 
 
 def test_page_and_folders_are_the_configurations_own():

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from failsafe.agent import config, keys
+from failsafe.agent import config, disk_keys, keys
 from failsafe.agent.commands import status
 from failsafe.agent.commands.terminal import plain
 from failsafe.agent.config import ConfigurationRefused
@@ -239,6 +240,8 @@ def _of_databases(configuration: Configuration) -> Iterator[Line]:
         yield Line("databases", "ATTENTION", "Without the keys they cannot be opened.", "Start the core.")
         return
     state = Path(configuration.folders.state)
+    with suppress(SyncError, OSError):  # what cannot be read is said below
+        held = disk_keys.in_force(held, state)
     yield _of_database(state / "ledger.db", held.ledger)
     yield _of_database(state / "mirror.db", held.mirror)
 

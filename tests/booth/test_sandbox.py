@@ -62,7 +62,7 @@ def assert_allowed(told: Mapping[str, Any], *attempts: str) -> None:
 
 def test_the_core_can_do_its_work(core):
     assert_allowed(core, "core state", "spool out", "read spool in", "reader", "configuration", "control folder")
-    assert core["credentials"] == sorted(keys._LENGTHS)
+    assert core["credentials"] == sorted([*keys._LENGTHS, *(f"{keys.NEXT}{name}" for name in keys.DISK_KEYS)])
 
 
 def test_the_core_has_no_network(core):
