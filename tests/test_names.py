@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsafe.agent.person import countries
-from failsafe.agent.person.names import consonants, fold, folds, forms, skeleton, squash
+from failsafe.agent.person.names import consonants, fold, folds, forms, skeleton, squash, squash_all
 from failsafe.sync.records import Notice, PersonName
 
 TOKENS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=12)
@@ -243,3 +243,10 @@ def test_there_are_as_many_countries_as_the_standard_has():
 def test_plain_letters_fold_as_letters_of_every_script_do(text):
     """A sign that is nothing takes the text the long way."""
     assert fold(text) == fold(f"{text} \u00b7") and folds(text) == folds(f"{text} \u00b7")
+
+
+@given(st.lists(st.text("ACDEHIKNSTUXYZ", min_size=1, max_size=8), max_size=8))
+def test_many_are_squashed_as_each_is(tokens):
+    assert squash_all(tokens) == [squash(token) for token in tokens]
+    lines = "\n".join(map(squash, tokens))
+    assert consonants(lines).split("\n") == ([skeleton(token) for token in tokens] or [""])

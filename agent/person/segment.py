@@ -32,6 +32,7 @@ from failsafe.agent.person.vocabulary import (
     beginnings,
     merged_near,
     sound,
+    sounds_of,
     spelled_keys,
     spelled_near,
 )
@@ -287,6 +288,7 @@ class _Builder:
         self._first, self._last = array("h"), array("h")
         self._tier, self._sex, self._number = array("B"), array("B"), array("q")
         self._days = array("Q")
+        self._dated: dict[str, tuple[bytes, list[int], int, int]] = {}  # births: written, days, first and last year
 
     def take(self, rows: Iterable[tuple[int, IndexRow]]) -> _Builder:
         before: object = None
@@ -302,15 +304,19 @@ class _Builder:
         return self
 
     def _add_notice(self, number: int, entity_id: str, tier: str, births: Sequence[str], sex: str) -> None:
-        self._days.extend(day_number(*day) << 32 | len(self._number) for day in days(births))
+        written = " ".join(births)
+        dated = self._dated.get(written)
+        if dated is None:  # a hundred years have fewer days than a large list has dates
+            dated = self._dated[written] = _dated(births)
+        letters, whole, first, last = dated
+        self._days.extend([day << 32 | len(self._number) for day in whole])
         self._number.append(number)
         self._entity_ids += entity_id.encode()
         self._entity_start.append(len(self._entity_ids))
-        self._births += " ".join(births).encode()
+        self._births += letters
         self._births_start.append(len(self._births))
-        known = years(births) or [NO_YEAR]
-        self._first.append(min(known))
-        self._last.append(max(known))
+        self._first.append(first)
+        self._last.append(last)
         self._tier.append(self._word(tier))
         self._sex.append(self._word(sex))
 
@@ -321,7 +327,8 @@ class _Builder:
             row = len(self._row_own)
             self._twice += [(row, number) for place, number in enumerate(own) if number in own[:place]]
         self._cells.extend(own)
-        self._cells.extend([numbers.setdefault(pair, len(numbers)) for pair in joined(tokens)])
+        if min(map(len, tokens)) <= _JOINED_UP_TO:
+            self._cells.extend([numbers.setdefault(pair, len(numbers)) for pair in joined(tokens)])
         self._row_own.append(len(tokens))
         self._row_start.append(len(self._cells))
         self._row_kind.append(self._word(kind))
@@ -334,17 +341,15 @@ class _Builder:
         tokens, place = self._alphabetical()
         cells = place[_array(self._cells)] if len(place) else _array(self._cells)
         row_start, row_own = _array(self._row_start), _array(self._row_own)
-        sounds: dict[bytes, int] = {}
-        sound_of = np.fromiter(
-            (sounds.setdefault(sound(tokens[number].decode()).encode(), len(sounds)) for number in range(len(tokens))),
-            np.int32,
-            len(tokens),
-        )
-        vocabulary = Vocabulary.of(list(sounds))
+        numbers: dict[str, int] = {}
+        heard = sounds_of([token.decode() for token in tokens.several(np.arange(len(tokens), dtype=np.int32))])
+        sound_of = np.fromiter((numbers.setdefault(each, len(numbers)) for each in heard), np.int32, len(tokens))
+        sounds = [each.encode() for each in numbers]
+        vocabulary = Vocabulary.of(sounds)
         lengths = np.diff(row_start)
         posting, rows_of = _invert(sound_of[cells], lengths, len(sounds))
         bearers = np.diff(_invert(cells, lengths, len(tokens))[0])
-        weights = self._weigh(list(sounds), np.diff(posting))
+        weights = self._weigh(sounds, np.diff(posting))
         return Segment(
             tokens=tokens,
             bearers=bearers,
@@ -379,7 +384,7 @@ class _Builder:
         place[order] = np.arange(len(order), dtype=np.int32)
         if not self._numbers:
             return Texts.of(()), place[:0]
-        return Texts.of(spelled[number] for number in order.tolist()), place
+        return Texts.of(spelled[order].tolist()), place
 
     def _weigh(self, sounds: Sequence[bytes], bearers: NDArray[np.uint32]) -> NDArray[np.uint8]:
         names = len(self._row_own)
@@ -411,6 +416,11 @@ class _Builder:
         for row, number in self._twice:
             row_weight[row] -= weights[sound_as_came[number]]
         return row_weight.astype(np.uint16)
+
+
+def _dated(births: Sequence[str]) -> tuple[bytes, list[int], int, int]:
+    known = years(births) or [NO_YEAR]
+    return " ".join(births).encode(), [day_number(*day) for day in days(births)], min(known), max(known)
 
 
 def _array(held: array[int]) -> NDArray[Any]:

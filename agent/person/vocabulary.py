@@ -14,7 +14,6 @@ are also compared as they are spelled (`spelled_near`).
 from __future__ import annotations
 
 import zlib
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from failsafe.agent.person.names import PARTICLES, consonants, squash
+from failsafe.agent.person.names import PARTICLES, consonants, squash, squash_all
 
 # A sound of this many letters may differ by one, by two letters; one of two letters by no missing letter.
 ONE_EDIT_FROM: Final = 2
@@ -52,6 +51,14 @@ def sound(token: str) -> str:
     return token.lower() if token in PARTICLES else squash(token)
 
 
+def sounds_of(tokens: Sequence[str]) -> list[str]:
+    """`sound` of many tokens, in their order."""
+    return [
+        token.lower() if token in PARTICLES else squashed
+        for token, squashed in zip(tokens, squash_all(tokens), strict=True)
+    ]
+
+
 def edits_allowed(length: int) -> int:
     """How many letters a sound of so many may differ by."""
     return 2 if length >= TWO_EDITS_FROM else 1 if length >= ONE_EDIT_FROM else 0
@@ -70,11 +77,10 @@ class Texts:
     @classmethod
     def of(cls, texts: Iterable[bytes]) -> Texts:
         """Texts in their order."""
-        start, letters = array("I", [0]), bytearray()
-        for text in texts:
-            letters += text
-            start.append(len(letters))
-        return cls(bytes(letters), np.frombuffer(start, np.uint32))
+        held = list(texts)
+        start = np.zeros(len(held) + 1, np.uint32)
+        np.cumsum(np.fromiter(map(len, held), np.uint32, len(held)), out=start[1:])
+        return cls(b"".join(held), start)
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -152,7 +158,7 @@ class Vocabulary:
     def of(cls, sounds: Sequence[bytes]) -> Vocabulary:
         """A vocabulary whose sound `n` is the n-th given; none may come twice."""
         texts = Texts.of(sounds)
-        bones = np.fromiter(map(_bones_key, sounds), np.uint32, len(sounds))
+        bones = np.fromiter(_bones_keys(sounds), np.uint32, len(sounds))
         with_bones = np.flatnonzero(bones)
         return cls(
             sounds=texts,
@@ -245,9 +251,14 @@ def _distinct(parts: Sequence[Ids]) -> Ids:
 
 def _bones_key(sounded: bytes) -> int:
     """The key of a sound's consonants; 0 where it has too few, and for particles."""
-    text = sounded.decode()
-    bones = "" if text.islower() else consonants(text)
-    return zlib.crc32(bones.encode()) or 1 if len(bones) >= SKELETON_FROM else 0
+    return next(_bones_keys((sounded,)))
+
+
+def _bones_keys(sounds: Sequence[bytes]) -> Iterator[int]:
+    bones = consonants(b"\n".join(sounds).decode()).split("\n")
+    for sounded, kept in zip(sounds, bones, strict=False):
+        few = len(kept) < SKELETON_FROM or sounded.islower()
+        yield 0 if few else zlib.crc32(kept.encode()) or 1
 
 
 def _deletes(texts: Texts) -> Iterator[tuple[NDArray[np.uint32], Ids]]:
