@@ -72,6 +72,12 @@ class Attacked:
         self.booth = Booth(self.configuration, self.keys)
         self.booth.start()
 
+    def start_anew(self) -> None:
+        """Start, and wait until it has written down how each of its parts stands."""
+        before = self.health().count(("ledger", "OK")) if (self.state / "ledger.db").exists() else 0
+        self.start()
+        self.wait(lambda _: self.health().count(("ledger", "OK")) > before)
+
     def stop(self) -> None:
         if self.booth is not None:
             self.booth.stop()
@@ -195,8 +201,11 @@ class Attacked:
 
     def health(self) -> list[tuple[str, str]]:
         """Part and new state of every health record of the ledger, in order."""
-        with _opened(self.state / "ledger.db", self.keys.ledger) as ledger:
-            found = ledger.execute("SELECT body FROM record WHERE kind = 'health' ORDER BY number").fetchall()
+        try:
+            with _opened(self.state / "ledger.db", self.keys.ledger) as ledger:
+                found = ledger.execute("SELECT body FROM record WHERE kind = 'health' ORDER BY number").fetchall()
+        except dbapi2.OperationalError:  # it was wiped, and the booth has not made another yet
+            return []
         changes = [_ENTRY.decode(body).body for (body,) in found]
         return [(change.part, change.now) for change in changes if isinstance(change, HealthChange)]
 
@@ -217,7 +226,7 @@ def fed(folder: Path) -> Iterator[Attacked]:
 
 class _opened:
     def __init__(self, path: Path, key: bytes) -> None:
-        self._connection = dbapi2.connect(str(path))
+        self._connection = dbapi2.connect(f"file:{path}?mode=rw", uri=True)  # never make one
         self._connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
 
     def __enter__(self) -> Any:
@@ -233,15 +242,47 @@ def _rows(path: Path, key: bytes) -> Rows:
         return {name: Counter(opened.execute(f'SELECT * FROM "{name}"').fetchall()) for (name,) in named}
 
 
+@contextmanager
+def changing_only(
+    booth: Attacked, *told: tuple[str, str], noted: int | None = None, restarted: bool = False
+) -> Iterator[None]:
+    """What happens within leaves mirror, index and ledger row by row as they were, but for what `only_told` allows.
+
+    Args:
+        told: part and new state of each health record that it leaves, in any order.
+        noted: see `Attacked.rows`.
+        restarted: see `only_told`.
+    """
+    before = booth.rows(noted)
+    yield
+    only_told(before, booth.rows(noted), *told, restarted=restarted)
+
+
 def only_refused(before: tuple[Rows, Rows], after: tuple[Rows, Rows], reason: str) -> None:
-    """Mirror, index and ledger are row by row what they were, but for the clock and the record of the refusal."""
-    assert after[0] == before[0]
+    """Row by row the same, but for the clock's row and the health record of the refusal."""
+    only_told(before, after, ("feed", f"refused {reason}"))
+
+
+def only_told(
+    before: tuple[Rows, Rows], after: tuple[Rows, Rows], *told: tuple[str, str], restarted: bool = False
+) -> None:
+    """Mirror, index and ledger are row by row what they were, but for the clock's row and these health records.
+
+    Args:
+        before, after: `Attacked.rows`.
+        told: part and new state of each record, in any order.
+        restarted: a start writes that nothing is known yet, then how each part stands: the last of each part counts.
+    """
+    assert after[0] == before[0], sorted(name for name in before[0] if after[0].get(name) != before[0][name])
     was, became = dict(before[1]), dict(after[1])
-    assert was.pop("clock").total() == became.pop("clock").total() == 1
+    assert max(was.pop("clock").total(), became.pop("clock").total()) <= 1
     records, deliveries = became.pop("record") - was["record"], became.pop("delivery") - was["delivery"]
     assert not was.pop("record") - after[1]["record"] and not was.pop("delivery") - after[1]["delivery"]
-    assert became == was
-    bodies = [_ENTRY.decode(body).body for *_, body, _head in records]
-    told = {(body.part, body.now) for body in bodies if isinstance(body, HealthChange)}
-    assert len(bodies) == len(told) == deliveries.total() == 1, told
-    assert told == {("feed", f"refused {reason}")}
+    assert became == was, sorted(name for name in was if became.get(name) != was[name])
+    bodies = [_ENTRY.decode(body).body for *_, body, _head in records.elements()]
+    changes = [(body.part, body.now) for body in bodies if isinstance(body, HealthChange)]
+    if restarted:
+        assert dict(changes) == {"feed": "OK", "ledger": "OK", "clock": "OK"} | dict(told), changes
+    else:
+        assert sorted(changes) == sorted(told), changes
+    assert len(bodies) == deliveries.total() == len(changes)

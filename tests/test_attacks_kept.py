@@ -1,7 +1,8 @@
 """Attacks on what a booth keeps, and on its clock: files wiped and put back, 1970, an hour back, 2040 and home again.
 
 No CLEAR comes of any of them that should not be, whoever is sought is stopped all the while, and the booth comes out
-of each by itself with the next honest publication.
+of each by itself with the next honest publication. Until then mirror, index and ledger are row by row what they were,
+but for the clock's row and the records of what it is told here that headquarters hears of.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 
 from failsafe.agent import booth as core
 from failsafe.agent import checks, knowledge, notices
-from tests.attacked import Attacked, fed, only_refused, quickly
+from tests.attacked import Attacked, changing_only, fed, only_told, quickly
 from tests.far_hq import TIMESTAMP, FarHq, now
 
 SOUGHT, NOBODY = 1, 4711
@@ -83,9 +84,14 @@ def booth(tmp_path: Path, clocks: Clocks) -> Iterator[Attacked]:
         yield booth
 
 
+def shows(booth: Attacked, state: str) -> dict[str, Any]:
+    """The notices are in that state."""
+    return booth.wait(lambda told: told["mirror"]["state"] == state)
+
+
 def stands(booth: Attacked, state: str) -> dict[str, Any]:
     """The notices are in that state, and the officer is told what follows of it."""
-    told = booth.wait(lambda told: told["mirror"]["state"] == state)
+    told = shows(booth, state)
     usable = state in ("FRESH", "STALE")
     assert booth.word(NOBODY) == ("CLEAR" if usable else "CANNOT CLEAR")
     if state != "EMPTY":
@@ -93,10 +99,16 @@ def stands(booth: Attacked, state: str) -> dict[str, Any]:
     return told
 
 
-def doubted(booth: Attacked) -> dict[str, Any]:
-    """Its clock is not believed, and headquarters will hear of it."""
-    booth.wait(lambda _: [now for part, now in booth.health() if part == "clock"][-1] == "NOT TRUSTED")
-    return stands(booth, "UNKNOWN")
+# What headquarters hears of a clock that is not believed.
+DOUBTED = (("clock", "NOT TRUSTED"), ("mirror", "UNKNOWN"))
+
+
+def refuses(booth: Attacked, reason: str) -> dict[str, Any]:
+    """What lies in the spool is refused as `reason`, and headquarters will hear of it."""
+    told = booth.wait(lambda told: told["mirror"]["refused"] == reason)
+    assert told["mirror"]["advice"]
+    booth.wait(lambda _: ("feed", f"refused {reason}") in booth.health())
+    return told
 
 
 def heals(booth: Attacked, clocks: Clocks) -> None:
@@ -114,27 +126,37 @@ def heals(booth: Attacked, clocks: Clocks) -> None:
 
 def test_notices_that_are_held_back_grow_old(booth: Attacked, clocks: Clocks):
     """A freeze: the same files again and again, rightly signed."""
-    clocks.run(23)
+    with changing_only(booth):
+        clocks.run(23)
+        shows(booth, "FRESH")
     stands(booth, "FRESH")
-    clocks.run(2)
+    with changing_only(booth, ("mirror", "STALE")):
+        clocks.run(2)
+        shows(booth, "STALE")
     stands(booth, "STALE")
-    booth.bring()
-    clocks.run(24)
+    with changing_only(booth, ("mirror", "EXPIRED")):
+        booth.bring()
+        clocks.run(24)
+        shows(booth, "EXPIRED")
     stands(booth, "EXPIRED")
     heals(booth, clocks)
 
 
 def test_a_wall_clock_that_is_held_back_does_not_keep_notices_young(booth: Attacked, clocks: Clocks):
-    clocks.run_s += 49 * HOUR
+    with changing_only(booth, ("mirror", "EXPIRED")):
+        clocks.run_s += 49 * HOUR
+        shows(booth, "EXPIRED")
     stands(booth, "EXPIRED")
     heals(booth, clocks)
 
 
 def test_time_that_passed_while_the_core_did_not_run_counts(booth: Attacked, clocks: Clocks):
     """The core was stopped for two days and the wall clock set to where it was: the device has run on."""
-    booth.stop()
-    clocks.run_s += 49 * HOUR
-    booth.start()
+    with changing_only(booth, ("mirror", "EXPIRED"), restarted=True):
+        booth.stop()
+        clocks.run_s += 49 * HOUR
+        booth.start_anew()
+        shows(booth, "EXPIRED")
     stands(booth, "EXPIRED")
     heals(booth, clocks)
 
@@ -144,14 +166,18 @@ def test_time_that_passed_while_the_core_did_not_run_counts(booth: Attacked, clo
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_clock_of_1970(booth: Attacked, clocks: Clocks, restart: bool):
-    if restart:
-        booth.stop()
-    clocks.show(1970)
-    if restart:
-        booth.start()
-    told = doubted(booth)
+    with changing_only(booth, *DOUBTED, restarted=restart):
+        if restart:
+            booth.stop()
+        clocks.show(1970)
+        if restart:
+            booth.start_anew()
+        told = shows(booth, "UNKNOWN")
     assert not told["clock"]["trusted"] and told["mirror"]["age_s"] is None
-    clocks.set_right()
+    stands(booth, "UNKNOWN")
+    with changing_only(booth):
+        clocks.set_right()
+        booth.bring()
     stands(booth, "UNKNOWN")
     heals(booth, clocks)
 
@@ -174,12 +200,16 @@ def test_a_first_start_in_1970(tmp_path: Path, clocks: Clocks):
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_clock_set_back_an_hour(booth: Attacked, clocks: Clocks, restart: bool):
-    clocks.ahead_s -= HOUR
-    doubted(booth)
-    if restart:
-        booth.stop()
-        booth.start()
-    clocks.run(2)  # it shows more than ever before; nobody knows how much is missing
+    with changing_only(booth, *DOUBTED):
+        clocks.ahead_s -= HOUR
+        shows(booth, "UNKNOWN")
+    stands(booth, "UNKNOWN")
+    with changing_only(booth, *(DOUBTED if restart else ()), restarted=restart):
+        if restart:
+            booth.stop()
+            booth.start_anew()
+        clocks.run(2)  # it shows more than ever before; nobody knows how much is missing
+        shows(booth, "UNKNOWN")
     stands(booth, "UNKNOWN")
     booth.bring()  # the same word again is no newer one
     stands(booth, "UNKNOWN")
@@ -189,14 +219,14 @@ def test_a_clock_set_back_an_hour(booth: Attacked, clocks: Clocks, restart: bool
 def test_a_clock_set_to_2040_and_back(booth: Attacked, clocks: Clocks, monkeypatch: pytest.MonkeyPatch):
     """In 2040 nothing that is signed is valid; what lies in the spool is looked at again when the clock is right."""
     monkeypatch.setattr(notices, "TRY_AGAIN_S", 0.05)
-    clocks.show(2040)
+    with changing_only(booth, ("mirror", "EXPIRED")):
+        clocks.show(2040)
+        shows(booth, "EXPIRED")
     stands(booth, "EXPIRED")
-    before = booth.rows()
-    head = booth.hq.put_out(5, at=clocks.at())
-    booth.bring()
-    booth.wait(lambda told: told["mirror"]["refused"] == "expired")
-    booth.wait(lambda _: booth.health()[-1] == ("feed", "refused expired"))
-    only_refused(before, booth.rows(), "expired")
+    with changing_only(booth, ("feed", "refused expired")):
+        head = booth.hq.put_out(5, at=clocks.at())
+        booth.bring()
+        refuses(booth, "expired")
     clocks.set_right()
     booth.holds(head.serial)
     stands(booth, "FRESH")
@@ -204,13 +234,17 @@ def test_a_clock_set_to_2040_and_back(booth: Attacked, clocks: Clocks, monkeypat
 
 
 def test_a_clock_set_to_2040_and_back_with_nothing_new(booth: Attacked, clocks: Clocks):
-    clocks.show(2040)
-    stands(booth, "EXPIRED")
-    booth.rows()
-    clocks.set_right()
-    doubted(booth)
-    booth.stop()
-    booth.start()
+    with changing_only(booth, ("mirror", "EXPIRED")):
+        clocks.show(2040)
+        shows(booth, "EXPIRED")
+    with changing_only(booth, *DOUBTED):
+        clocks.set_right()
+        shows(booth, "UNKNOWN")
+    stands(booth, "UNKNOWN")
+    with changing_only(booth, *DOUBTED, restarted=True):
+        booth.stop()
+        booth.start_anew()
+        shows(booth, "UNKNOWN")
     stands(booth, "UNKNOWN")
     heals(booth, clocks)
 
@@ -227,11 +261,9 @@ def test_a_wiped_mirror_and_an_older_publication(booth: Attacked, clocks: Clocks
     booth.bring({})
     booth.start()
     stands(booth, "EMPTY")
-    before = booth.rows(noted=3)
-    booth.bring(old)
-    booth.wait(lambda told: told["mirror"]["refused"] == "older")
-    booth.wait(lambda _: booth.health()[-1] == ("feed", "refused older"))
-    only_refused(before, booth.rows(noted=3), "older")
+    with changing_only(booth, ("feed", "refused older"), noted=3):
+        booth.bring(old)
+        refuses(booth, "older")
     stands(booth, "EMPTY")
     heals(booth, clocks)
 
@@ -258,22 +290,25 @@ def wipe(booth: Attacked, name: str, how: str) -> None:
 
 def test_the_mirror_of_yesterday(booth: Attacked, clocks: Clocks):
     """With the files of yesterday in the spool it is whole, signed and young enough: the ledger knows better."""
-    old = booth.hq.files()
+    old, (mirror, _) = booth.hq.files(), booth.rows()
     booth.stop()
     booth.keep_aside("mirror.db")
     booth.start()
     booth.fed(4)
+    _, ledger = booth.rows()
     booth.stop()
     booth.put_back("mirror.db")
     booth.bring({})
-    booth.start()
-    told = booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    booth.start_anew()
+    told = refuses(booth, "older")
     assert told["mirror"]["advice"] == "Bring the newest publication."
     assert told["mirror"]["feeds"]["base"]["serial"] == 2
-    stands(booth, "UNKNOWN")
+    put_back = booth.rows(noted=3)
+    only_told((mirror, ledger), put_back, ("feed", "refused older"), ("mirror", "UNKNOWN"), restarted=True)
     booth.bring(old)
     told = booth.wait(lambda told: "was accepted before" in (told["mirror"]["detail"] or ""))
     assert told["mirror"]["refused"] == "older"
+    only_told(put_back, booth.rows(noted=3))
     stands(booth, "UNKNOWN")
     heals(booth, clocks)
 
@@ -316,10 +351,13 @@ def test_the_ledger_of_yesterday_and_the_clock_too(booth: Attacked, clocks: Cloc
     booth.hq.put_out(4, at=clocks.at())
     booth.bring()
     booth.holds(3)
+    mirror, _ = booth.rows()
     booth.stop()
     booth.put_back("ledger.db")
     clocks.ahead_s -= 5 * HOUR
     booth.start()
+    shows(booth, "UNKNOWN")
+    assert booth.rows()[0] == mirror
     stands(booth, "UNKNOWN")
     clocks.set_right()
     heals(booth, clocks)
@@ -331,17 +369,18 @@ def test_a_wiped_ledger(booth: Attacked, clocks: Clocks):
     booth.fed(4)
     booth.stop()
     wipe(booth, "ledger.db", "deleted")
-    booth.start()
-    stands(booth, "UNKNOWN")
-    booth.bring(old)
-    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    booth.start_anew()
+    shows(booth, "UNKNOWN")
+    with changing_only(booth, ("feed", "refused older")):
+        booth.bring(old)
+        refuses(booth, "older")
     stands(booth, "UNKNOWN")
     heals(booth, clocks)
 
 
 def test_mirror_and_ledger_of_yesterday(booth: Attacked, clocks: Clocks):
     """A whole device put back is as young as its word: headquarters sees its ledger shortened, the clock its age."""
-    old = booth.hq.files()
+    old, yesterday = booth.hq.files(), booth.rows()
     booth.stop()
     booth.keep_aside("mirror.db", "ledger.db")
     booth.start()
@@ -352,9 +391,13 @@ def test_mirror_and_ledger_of_yesterday(booth: Attacked, clocks: Clocks):
     booth.stop()
     booth.put_back("mirror.db", "ledger.db")
     booth.bring(old)
-    booth.start()
+    booth.start_anew()
+    shows(booth, "STALE")
+    only_told(yesterday, booth.rows(), ("mirror", "STALE"), restarted=True)
     stands(booth, "STALE")
-    clocks.run(19)
+    with changing_only(booth, ("mirror", "EXPIRED")):
+        clocks.run(19)
+        shows(booth, "EXPIRED")
     stands(booth, "EXPIRED")
     heals(booth, clocks)
 
@@ -365,8 +408,10 @@ def test_an_older_timestamp_put_back_alone(booth: Attacked, clocks: Clocks):
     booth.hq.touch(at=clocks.at() + dt.timedelta(seconds=1))
     booth.bring()
     booth.wait(lambda _: booth.timestamp_version() == booth.hq.timestamp.version)
-    booth.bring({**booth.hq.files(), TIMESTAMP: before})
-    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    with changing_only(booth, ("feed", "refused older")):
+        booth.bring({**booth.hq.files(), TIMESTAMP: before})
+        refuses(booth, "older")
+    stands(booth, "FRESH")
     heals(booth, clocks)
 
 
