@@ -20,6 +20,7 @@ from failsafe.sync.binding import Bind, Binding, Bound, Numbered, make_tables
 from failsafe.sync.errors import Malformed, Older, StoreDamaged
 from failsafe.sync.feed import Change, Floor
 from failsafe.sync.filing import Derive, Filing, fold_number, put_names
+from failsafe.sync.purging import Purging, make_purge_table
 from failsafe.sync.records import (
     ListedDocument,
     Notice,
@@ -114,6 +115,12 @@ def whose_supplements(tables: Any) -> None:  # noqa: ANN401
     )
 
 
+@MIGRATIONS()
+def what_is_to_be_purged(tables: Any) -> None:  # noqa: ANN401
+    """That something was removed is remembered until nothing of it is left."""
+    make_purge_table(tables)
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged mirror with its side files, so that a new one can be fetched; returns the new path.
 
@@ -129,6 +136,7 @@ class Mirror:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._binding = Binding(store)
+        self._purging = Purging(store)
 
     @classmethod
     def open(cls, path: Path, key: bytes, *, cache_kib: int = SETTINGS.cache_kib) -> Mirror:
@@ -365,6 +373,23 @@ class Mirror:
         with self._store.transaction():
             self._binding.keep(bind(self.numbered()))
         self._store.fold_log()
+
+    def owes_purge(self) -> bool:
+        """Whether something of what was removed may still lie in pages, gaps or log."""
+        return self._purging.owed()
+
+    def purge(self) -> bool:
+        """Have nothing left of what was removed: in no gap, in no free page, and not in the log.
+
+        Returns:
+            Whether that is so. Where the index's pages are of notices since removed, have them bound anew first; where
+            a reader delays the last of it, call again.
+
+        Raises:
+            StoreBroken: there is no room for it; what was held stays.
+        """
+        bound = self.bound()
+        return bound is not None and not bound.gone and self._purging.settle()
 
     def acknowledge(self, metadata: Mapping[str, bytes], signed_at: float) -> None:
         """Keep newer trusted TUF files, and when the timestamp among them was signed.
