@@ -234,7 +234,7 @@ def test_an_entry_that_cannot_be_made_durable_is_not_recorded(on_it: Callable[[s
     on_it("""
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.ledger import Ledger
-from failsafe.sync.records import HealthChange, Moment, Place
+from failsafe.sync.reports import HealthChange, Moment, Place
 
 def change(number):
     at = Moment(wall="2026-11-22T00:00:00.000Z", monotonic_s=1.0, trusted=True)
@@ -293,7 +293,7 @@ def test_a_full_disk_under_the_link_keeps_the_old_publication_whole(own_mounts: 
 import subprocess
 from failsafe.sync import trust
 from failsafe.sync.errors import SyncError
-from failsafe.sync.records import Want
+from failsafe.sync.reports import Want
 from failsafe.sync.refresh import Refresher
 from failsafe.sync.spool import Spool
 from tests.far_hq import FarHq, lay
