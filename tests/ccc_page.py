@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
-import re
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -27,8 +23,8 @@ from failsafe.hq.ccc.view import (
 from failsafe.hq.desk.duty import WATCHED
 from failsafe.screens.streams import Bell
 from failsafe.sync.reports import Alert, MatchedNotice, Moment, PersonAsRead, Place, Urgency
+from tests.screen import WAIT_S, Screen, told
 
-WAIT_S = 20.0
 AT = "2026-11-21T10:00:10Z"
 
 
@@ -51,9 +47,9 @@ def line(
         notices=(MatchedNotice(entity_id="2026/99001", tier="red", grade="strong", score=0.9),),
         mirror_age_s=120.0,
     )
-    told = () if tries is None else (Telling(channel="webhook", state="failing", tries=tries, at=AT),)
+    tellings = () if tries is None else (Telling(channel="webhook", state="failing", tries=tries, at=AT),)
     return msgspec.convert(
-        {"number": number, "alert": alert, "sequence": number, "received_at": AT, "chain": chain, "tellings": told},
+        {"number": number, "alert": alert, "sequence": number, "received_at": AT, "chain": chain, "tellings": tellings},
         AlertLine,
     )
 
@@ -189,71 +185,28 @@ class ModelPage:
         return [self.lines[key] for key in self.push.waiting]
 
 
-class Served:
-    """The page on a free port of 127.0.0.1, in its own thread."""
+class Served(Screen):
+    """The page, and its desk."""
 
     def __init__(self, *lines: AlertLine) -> None:
         self.desk = InTestDesk(*lines)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._server = CccServer(make_app(self.desk, port=self.port), port=self.port)
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
-        self._thread.start()
-        assert self._up.wait(WAIT_S)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=WAIT_S, trust_env=False)
-        found = re.search(r'name="page-token" content="([^"]{40,})"', self.client.get("/").text)
-        assert found
-        self.token = found[1]
-
-    async def _serve(self) -> None:
-        asyncio.get_running_loop().call_soon(self._up.set)
-        await self._server.serve(sockets=[self._socket])
-
-    @property
-    def thread(self) -> int | None:
-        return self._thread.ident
+        super().__init__(lambda port: make_app(self.desk, port=port), CccServer)
 
     def stop(self) -> bool:
-        """Ask the server to stop; True when its thread has ended."""
+        """Let the desk answer, and ask the server to stop; True when its thread has ended."""
         self.desk.may_answer.set()
         self.desk.may_write.set()
-        self._server.should_exit = True
-        self._thread.join(WAIT_S)
-        return not self._thread.is_alive()
-
-    def origin(self, name: str = "127.0.0.1") -> str:
-        return f"http://{name}:{self.port}"
-
-    def headers(self, **other: str) -> dict[str, str]:
-        """As the page sends them; `other` replaces (or, when empty, removes) one of its own."""
-        ours = {"origin": self.origin(), "x-page-token": self.token, "content-type": "application/json"}
-        ours |= {name.replace("_", "-"): value for name, value in other.items()}
-        return {name: value for name, value in ours.items() if value}
+        return super().stop()
 
     def ask(self, body: bytes | dict[str, object], path: str = "/events", **other: str) -> httpx.Response:
         """POST to `path`; for the event stream only where it is to be refused."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, content=content, headers=self.headers(**other))
+        return self.post(path, body, **other)
 
     @contextlib.contextmanager
     def events(self, **asked: object) -> Iterator[Iterator[tuple[str, str]]]:
         """(event, data) as they arrive; ends with the stream."""
         with self.client.stream("POST", "/events", json=asked, headers=self.headers()) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream"), answer.status_code
-            yield _events(answer.iter_lines())
-
-
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    name = data = ""
-    for text in lines:
-        if text.startswith("event: "):
-            name = text.removeprefix("event: ")
-        elif text.startswith("data: "):
-            data = text.removeprefix("data: ")
-        elif not text and name:
-            yield name, data
-            name = data = ""
+            yield told(answer)
 
 
 def next_push(events: Iterator[tuple[str, str]], page: ModelPage) -> Push:
@@ -267,25 +220,11 @@ def numbers(lines: list[AlertLine]) -> list[int]:
     return [one.number for one in lines]
 
 
-@contextlib.contextmanager
-def serving(*lines: AlertLine) -> Iterator[Served]:
+def serving(*lines: AlertLine) -> contextlib.closing[Served]:
     """A served page with these alerts, until the end of the context."""
-    page = Served(*lines)
-    yield page
-    page.client.close()
-    assert page.stop()
+    return contextlib.closing(Served(*lines))
 
 
 def three() -> tuple[AlertLine, ...]:
     """Two routine alerts, and an urgent one between them."""
     return line(1), line(2, "urgent", "ПРИКЛАД"), line(3)
-
-
-def refusal(answer: httpx.Response, status: int) -> dict[str, str]:
-    """The body of a refusal, after its form was checked."""
-    assert answer.status_code == status, answer.text
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    body: dict[str, str] = answer.json()
-    assert set(body) == {"error", "advice"}
-    assert all(text.endswith(".") for text in body.values())
-    return body

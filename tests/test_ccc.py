@@ -11,7 +11,8 @@ from importlib import resources
 import pytest
 
 from failsafe.hq.ccc.app import LONGEST_SEARCH, MOST_LINES
-from tests.ccc_page import WAIT_S, Served, refusal, serving, three
+from tests.ccc_page import Served, serving, three
+from tests.screen import WAIT_S, check_headers, refusal
 
 
 @pytest.fixture
@@ -22,16 +23,7 @@ def served() -> Iterator[Served]:
 
 @pytest.mark.parametrize("path", ["/", "/ccc.css", "/ccc.js", "/words.js", "/healthz", "/events", "/nowhere"])
 def test_every_answer_carries_the_strict_headers(served: Served, path: str) -> None:
-    headers = served.client.get(path).headers
-    policy = {part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split("; ")}
-    assert policy["default-src"] == ["'none'"]
-    for directive in ("script-src", "style-src", "connect-src", "img-src", "form-action"):
-        assert policy[directive] == ["'self'"]
-    assert policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cache-control"] == "no-store"
-    assert "server" not in headers
+    check_headers(served.client.get(path))
 
 
 def test_everything_the_page_asks_for_is_there_and_ours(served: Served) -> None:

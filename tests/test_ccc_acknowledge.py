@@ -10,7 +10,8 @@ import pytest
 
 from failsafe.hq.ccc.app import LONGEST_OFFICER, MOST_AT_ONCE
 from failsafe.hq.ccc.view import Acknowledgement
-from tests.ccc_page import AT, ModelPage, Served, line, next_push, numbers, refusal, serving, three
+from tests.ccc_page import AT, ModelPage, Served, line, next_push, numbers, serving, three
+from tests.screen import refusal
 
 PATH = "/acknowledge"
 

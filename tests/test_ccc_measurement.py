@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from failsafe.hq.ccc.view import MeasurementFile
-from tests.ccc_page import Served, refusal, serving, three
+from tests.ccc_page import Served, serving, three
+from tests.screen import refusal
 
 PATH = "/measurement"
 FILE = MeasurementFile(name="01900000-0000-7000-8000-000000000001.n42", content=b'<?xml version="1.0"?><Invented/>')

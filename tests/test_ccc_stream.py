@@ -19,20 +19,8 @@ from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, Push
 from failsafe.hq.ccc.view import BoothLine
 from failsafe.screens import streams
 from failsafe.sync.reports import MatchReason, Urgency
-from tests.ccc_page import (
-    AT,
-    ModelPage,
-    Served,
-    in_order,
-    line,
-    next_push,
-    numbers,
-    refusal,
-    ringing,
-    serving,
-    three,
-    view,
-)
+from tests.ccc_page import AT, ModelPage, Served, in_order, line, next_push, numbers, ringing, serving, three, view
+from tests.screen import refusal
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -17,6 +16,7 @@ from failsafe.screens import words as shared_words
 from failsafe.sync.records import Tier
 from failsafe.sync.reports import AlertKind, ChannelSummary, MatchedNotice, PersonAsRead, Urgency
 from tests.ccc_page import Served, serving, three
+from tests.screen import check_words, colours, contrast
 
 
 @pytest.fixture
@@ -60,9 +60,7 @@ def test_states_are_marked_by_a_shape_the_page_can_draw(served: Served) -> None:
 
 
 def test_words_reach_the_browser_as_they_are(served: Served) -> None:
-    text = served.client.get("/words.js").text
-    sent = dict(re.findall(r"^export const (\w+) = (.*);$", text, re.MULTILINE))
-    assert {name: json.loads(table) for name, table in sent.items()} == json.loads(json.dumps(words.TABLES))
+    check_words(served, words)
 
 
 def test_every_word_table_a_script_imports_is_there() -> None:
@@ -72,20 +70,8 @@ def test_every_word_table_a_script_imports_is_there() -> None:
                 assert {name.strip() for name in names.split(",")} <= set(words.TABLES), file.name
 
 
-def contrast(one: str, other: str) -> float:
-    """WCAG 2 contrast of two colours written #rrggbb."""
-
-    def light(colour: str) -> float:
-        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    brighter, darker = sorted((light(one), light(other)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
-
-
 def test_colours_can_be_read(served: Served) -> None:
-    colour = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", served.client.get("/frame.css").text))
+    colour = colours(served)
     assert contrast(colour["stop"], "#ffffff") > 8
     assert contrast(colour["stop"], colour["blush"]) > 7
     for ground in ("ground", "paper", "blush", "cream"):

@@ -15,7 +15,8 @@ from failsafe.hq.cli import main
 from failsafe.hq.desk.changes import is_well
 from failsafe.hq.desk.tables import CHANGES
 from failsafe.sync.reports import ENTRY_ID
-from tests.ccc_page import Served, refusal, serving
+from tests.ccc_page import Served, serving
+from tests.screen import refusal
 from tests.sending import AT, Booth, open_desk
 
 STARTING = (("mirror", "unknown", "FRESH"), ("clock", "unknown", "OK"), ("portal-1", "unknown", "OK"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -15,8 +16,8 @@ from tests.browser.conftest import Visitor
 from tests.browser.lane import Lane
 from tests.browser.people import SUBJECTS
 from tests.browser.scenes import violations
+from tests.officer_page import SECOND, Served
 from tests.story.journey import await_true
-from tests.test_page import SECOND, Served
 
 LETTER = "Ärztlicher Brief: Iod-131 — رسالة الطبيب — 医生的信"
 REFUSED = "status of 503"
@@ -144,10 +145,8 @@ def test_what_cannot_be_recorded_stays_in_the_field(booth: Lane, page: Page, vis
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    page = Served()
-    yield page
-    page.client.close()
-    assert page.stop()
+    with closing(Served()) as page:
+        yield page
 
 
 def test_a_finding_that_was_recorded_late_leaves_the_field(served: Served, visitor: Visitor) -> None:

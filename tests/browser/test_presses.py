@@ -6,6 +6,7 @@ A duty officer's lost click is a silenced alert: each test holds a button down, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -14,11 +15,11 @@ from playwright.sync_api import Locator, Page, expect
 from failsafe.agent.page.view import LaneView, RadiationView, View
 from failsafe.hq.ccc.view import BoothLine, FindingLine
 from failsafe.sync.reports import Finding
-from tests import test_page
+from tests import officer_page
 from tests.browser.chromium import DESK_SCREEN
 from tests.browser.conftest import Visitor
 from tests.ccc_page import AT, Served, line, serving
-from tests.test_page import CLEAR, HEADER, STOP
+from tests.officer_page import CLEAR, HEADER, STOP
 
 BOOTH, OTHER = "XX-INVENTED-01", "XX-INVENTED-02"
 TROUBLED = BoothLine(booth=BOOTH, country="FR", heard_at="2026-11-21T08:00:00Z", gaps=2, undelivered=1)
@@ -145,12 +146,10 @@ def test_the_focus_stays_on_what_a_row_and_the_detail_hold(served: Served, ccc: 
 
 
 @pytest.fixture
-def booth() -> Iterator[test_page.Served]:
-    page = test_page.Served()
-    page.desk.show(lanes(2))
-    yield page
-    page.client.close()
-    assert page.stop()
+def booth() -> Iterator[officer_page.Served]:
+    with closing(officer_page.Served()) as page:
+        page.desk.show(lanes(2))
+        yield page
 
 
 def lanes(number: int, *, told: bool = False) -> View:
@@ -160,7 +159,7 @@ def lanes(number: int, *, told: bool = False) -> View:
     return View(number=number, at="2026-11-21T10:00:10Z", header=HEADER, lanes=(north, south))
 
 
-def test_a_lane_is_chosen_though_a_verdict_was_drawn_meanwhile(booth: test_page.Served, visitor: Visitor) -> None:
+def test_a_lane_is_chosen_though_a_verdict_was_drawn_meanwhile(booth: officer_page.Served, visitor: Visitor) -> None:
     page = visitor.open(booth.port)
     south = page.get_by_role("button", name="Lane south")
     hold(page, south.locator("span").first)
@@ -172,7 +171,7 @@ def test_a_lane_is_chosen_though_a_verdict_was_drawn_meanwhile(booth: test_page.
     expect(south).to_contain_text("CLEAR")
 
 
-def test_a_lane_keeps_the_focus_when_it_is_drawn_anew(booth: test_page.Served, visitor: Visitor) -> None:
+def test_a_lane_keeps_the_focus_when_it_is_drawn_anew(booth: officer_page.Served, visitor: Visitor) -> None:
     page = visitor.open(booth.port)
     south = page.get_by_role("button", name="Lane south")
     south.focus()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from failsafe.agent.page.view import LaneView, RadiationView, View
 from tests.browser.conftest import Visitor
-from tests.test_page import CLEAR, HEADER, STOP, Served, view_of
+from tests.officer_page import CLEAR, HEADER, STOP, Served, view_of
 
 # Words of a language as it is served; {0} stands for what a sentence was composed with.
 CATALOGUE = {
@@ -39,10 +40,8 @@ ASK = """async () => {
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    page = Served()
-    yield page
-    page.client.close()
-    assert page.stop()
+    with closing(Served()) as page:
+        yield page
 
 
 @pytest.fixture
