@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from failsafe.agent.person.index import Index
 from failsafe.agent.person.names import fold
 from failsafe.agent.person.segment import Segment
+from failsafe.agent.person.vocabulary import Texts
 from tests.bench import papers
 from tests.bench.exhaustive import Exhaustive, missed
 from tests.bench.population import Population
@@ -356,3 +357,11 @@ def test_tokens_near_each_other_do_not_cost_a_second():
     """GHOSH and KOS: whoever bears one meets both, so that every bearer is a candidate."""
     index = Index.build([row(str(number), f"KOS {word}") for number, word in enumerate(words(20_000))])
     assert len(found(index, "Ghosh Kos")) == 30
+
+
+def test_many_sounds_are_found_as_each_is():
+    vocabulary = Segment.build(numbered(ROWS[:200])).vocabulary
+    asked = [vocabulary.sounds[number] for number in range(0, len(vocabulary), 3)] + [b"NOBODIS", b"KS", b"von"]
+    found = [vocabulary.find(each.decode()) for each in asked]
+    assert vocabulary.find_all(Texts.of(asked)).tolist() == [-1 if number is None else number for number in found]
+    assert vocabulary.find_all(Texts.of(())).tolist() == []

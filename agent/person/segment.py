@@ -390,15 +390,11 @@ class _Builder:
         names = len(self._row_own)
         if self._beside is not None and len(self._beside):
             names += len(self._beside)
-            bearers = bearers + np.fromiter(map(self._beside_bearers, sounds), np.uint32, len(sounds))
+            beside, found = self._beside.posting, self._beside.vocabulary.find_all(Texts.of(sounds))
+            bearers = bearers + np.where(found < 0, 0, beside[found + 1] - beside[found]).astype(np.uint32)
         weights = weigh(bearers, names)
         weights[[number for number, text in enumerate(sounds) if text.islower()]] = PARTICLE_WEIGHT
         return weights
-
-    def _beside_bearers(self, text: bytes) -> int:
-        assert self._beside is not None
-        number = self._beside.vocabulary.find(text.decode())
-        return 0 if number is None else int(self._beside.posting[number + 1] - self._beside.posting[number])
 
     def _weigh_rows(
         self,

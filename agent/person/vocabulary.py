@@ -133,13 +133,25 @@ class Buckets:
 
     def among(self, keys: NDArray[np.uint32]) -> list[Ids]:
         """The buckets of some keys."""
-        bits = (len(self.start) - 1).bit_length() - 1
-        place = ((keys * _SCATTER) >> np.uint32(32 - bits)).astype(np.int64)
+        place = self._places(keys)
         return [
             self.members[first:last]
             for first, last in zip(self.start[place].tolist(), self.start[place + 1].tolist(), strict=True)
             if first != last
         ]
+
+    def of_each(self, keys: NDArray[np.uint32]) -> tuple[NDArray[np.intp], Ids]:
+        """The buckets of many keys behind each other: the place of each member's key, and the members."""
+        place = self._places(keys)
+        first = self.start[place].astype(np.int64)
+        lengths = self.start[place + 1] - first
+        owner = np.repeat(np.arange(len(keys)), lengths)
+        before = np.cumsum(lengths) - lengths
+        return owner, self.members[np.arange(len(owner)) + (first - before)[owner]]
+
+    def _places(self, keys: NDArray[np.uint32]) -> NDArray[np.int64]:
+        bits = (len(self.start) - 1).bit_length() - 1
+        return ((keys * _SCATTER) >> np.uint32(32 - bits)).astype(np.int64)
 
 
 # --- sounds ----------------------------------------------------------------------------------------------------
@@ -190,6 +202,16 @@ class Vocabulary:
         among = _distinct(self.deletes.among(_keys_of(sounded[:_KEY_LETTERS], 0)))
         alike = among[self.signatures[among] == _signature(sounded)]
         return next((number for number in alike.tolist() if self.sounds[number] == sounded), None)
+
+    def find_all(self, asked: Texts) -> Ids:
+        """`find` of many sounds at once; -1 stands for one that is not here."""
+        owner, among = self.deletes.of_each(_whole_keys(asked))
+        alike = np.flatnonzero(self.signatures[among] == _signatures(asked)[owner])
+        found = np.full(len(asked), -1, np.int32)
+        for at, number in zip(owner[alike].tolist(), among[alike].tolist(), strict=True):
+            if self.sounds[number] == asked[at]:
+                found[at] = number
+        return found
 
     def _edited(self, sounded: bytes, edits: int, among: Ids) -> tuple[Ids, Closeness]:
         lengths = self.sounds.start[among + 1] - self.sounds.start[among]
@@ -263,14 +285,26 @@ def _bones_keys(sounds: Sequence[bytes]) -> Iterator[int]:
 
 def _deletes(texts: Texts) -> Iterator[tuple[NDArray[np.uint32], Ids]]:
     """The keys of all words: what is left of their heads, and whose it is."""
-    heads = texts.heads(_KEY_LETTERS)
-    small = (heads[:, 0] >= ord("a")).astype(np.uint32) << np.uint32(31)
-    letters, lengths = heads.astype(np.uint32) & np.uint32(31), texts.lengths()
+    letters, small = _heads(texts)
+    lengths = texts.lengths()
     for struck, longest in _strikes():
         # Two edits are allowed from seven letters on, so that only words of five and more can be two away.
         least = 0 if not struck else longest if len(struck) == 1 else max(longest, TWO_EDITS_FROM - 2)
         there = np.flatnonzero((lengths >= least) & ((small == 0) | (not struck)))
         yield _packed(letters[there], struck) | small[there], there.astype(np.int32)
+
+
+def _whole_keys(texts: Texts) -> NDArray[np.uint32]:
+    """The keys of words of which nothing is struck out."""
+    letters, small = _heads(texts)
+    return _packed(letters, ()) | small
+
+
+def _heads(texts: Texts) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The first letters of each word as numbers, and the bit of those in small letters."""
+    heads = texts.heads(_KEY_LETTERS)
+    small = (heads[:, 0] >= ord("a")).astype(np.uint32) << np.uint32(31)
+    return heads.astype(np.uint32) & np.uint32(31), small
 
 
 def spelled_keys(tokens: Texts) -> Buckets:
