@@ -23,7 +23,17 @@ from failsafe.hq.feeds.published import Published
 from failsafe.hq.keyring import key_words
 from failsafe.hq.keyring.certificates import BACKDATED
 from failsafe.hq.keyring.key_list import key_lines
-from failsafe.hq.keyring.keys import RECEIPT, SEAL, SERVER_NAMES, SNAPSHOT, TIMESTAMP, KeyFault, KeyStore, init
+from failsafe.hq.keyring.keys import (
+    RECEIPT,
+    SEAL,
+    SERVER_NAMES,
+    SNAPSHOT,
+    TIMESTAMP,
+    HeadquartersError,
+    KeyFault,
+    KeyStore,
+    init,
+)
 from failsafe.hq.keyring.rotation import Ceremonies, Exchange
 from failsafe.hq.office import (
     Office,
@@ -39,6 +49,7 @@ from failsafe.hq.office import (
     yes_option,
 )
 from failsafe.hq.publish_commands import publish_now
+from failsafe.sync.errors import SyncError
 from failsafe.sync.records import Statement
 
 _BY_CEREMONY: Final = (SNAPSHOT, TIMESTAMP, RECEIPT, SEAL)
@@ -193,20 +204,46 @@ def _exchange(
         return
     passphrase = read_passphrase(passphrase_file)
     with office.register() as register:
+        # Key files carry the bureau's signature, and the register's content keys are sealed to the sealing key. Written
+        # down before: whoever is killed behind the exchange leaves an epoch that `upkeep` knows to be over.
         if SEAL in what.online:
-            register.spend_epochs()  # what seals content keys in the register goes too
+            register.spend_epochs()
+        elif _exchanges_bureau(what):
+            register.spend_epochs(BASE_FEED)
         with bar_of("Signing"):
             Ceremonies(office.home, store).exchange(what, passphrase=passphrase, now=utc_now())
-        click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
-        # Key files carry the bureau's signature, and the register's content keys are sealed to the sealing key.
-        if register.epochs() and (SEAL in what.online or any(one.startswith("bureau-") for one in what.online)):
-            publish_now(office, register)
+    click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
     if role == _ALL_ONLINE:
         _another_server_certificate(office, store)
         if not store.authority.is_changing():
             _another_authority(office, store)
         if programme.load(office.home).table.webhook is not None:
             _another_notify_key(office, store)
+    if SEAL in what.online or _exchanges_bureau(what):  # last: it may fail, and the keys are exchanged then
+        _publish_under_new_keys(office)
+
+
+def _exchanges_bureau(what: Exchange) -> bool:
+    return any(role.startswith("bureau-") for role in what.online)
+
+
+def _publish_under_new_keys(office: Office) -> None:
+    """Publish at once: until then a booth that needs the list anew refuses key files that the old key has signed.
+
+    Raises:
+        KeyFault: the key is exchanged, and that was not possible; what to do next.
+    """
+    try:
+        with office.register() as register:
+            if register.epochs():
+                publish_now(office, register)
+    except (HeadquartersError, SyncError, OSError) as error:
+        why = error.detail if isinstance(error, HeadquartersError | SyncError) else error.strerror
+        raise KeyFault(
+            f"The key is exchanged, and what booths need next is not published: {why}",
+            "Mend that and run `failsafe-hq publish`; `serve` tries it every hour. Until then booths go on with what "
+            "they hold, and one that needs the list anew refuses it.",
+        ) from error
 
 
 def _check_role(store: KeyStore, role: str, shares: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from failsafe.agent import keys as booth_keys
+from failsafe.hq import key_commands
 from failsafe.hq.feeds import epochs, published
 from failsafe.hq.feeds.register import Register
 from failsafe.hq.keyring.keys import SERVER_NAMES, KeyStore
@@ -142,6 +143,39 @@ def test_each_key_is_another_afterwards_and_booths_follow(hq: Terminal, passphra
     ids = {name: line[0] for name, line in before.items()}
     exchanged = {name.rstrip("0123456789") for name, line in after.items() if ids.get(name) != line[0]}
     assert exchanged == expected, exchanged
+
+
+@pytest.mark.parametrize("role", ["bureau-main", "seal", "online"])
+def test_a_publication_that_fails_behind_an_exchange_is_due_and_said(hq: Terminal, passphrase: Path, role: str):
+    """Key files are signed by the bureau: until the next epoch a booth that needs one would refuse the old key's."""
+    hq("withdraw", PERSON["entity_id"])
+    refused = hq("keys", "rotate", role, "--yes", "--passphrase-file", passphrase, code=1)
+    assert f"{role} is exchanged" in refused.stdout
+    assert ("A new authority has begun" in refused.stdout) is (role == "online"), "nothing is left out for it"
+    assert "what booths need next is not published" in refused.stderr
+    assert "would be empty" in refused.stderr and "failsafe-hq publish" in refused.stderr
+    assert "would be empty" in hq("upkeep", code=1).stderr, "due, by itself, as long as it cannot be done"
+    hq("import", notice_file(hq.home.parent, PERSON))
+    assert "epoch 2" in hq("upkeep").stdout
+    assert "Nothing is due" in hq("upkeep").stdout
+    spool, _ = publication_of(hq.home)
+    assert spool.names("keys/base/2/")
+
+
+def test_a_kill_behind_an_exchange_leaves_a_publication_that_is_due(
+    hq: Terminal, passphrase: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(key_commands, "publish_now", kill)
+    with pytest.raises((Killed, AssertionError)):
+        hq("keys", "rotate", "bureau-main", "--yes", "--passphrase-file", passphrase)
+    assert table(hq)["content base"][3] == "at the next publication"
+    assert "epoch 2" in hq("upkeep").stdout
 
 
 def publication_of(home: Path) -> tuple[Spool, bytes]:

@@ -317,10 +317,11 @@ class Register:
         with self._begin() as connection:
             return list(connection.execute(query.order_by(EPOCHS.c.feed)))
 
-    def spend_epochs(self) -> None:
-        """Let the next publication have new content keys."""
+    def spend_epochs(self, feed: str | None = None) -> None:
+        """Let the next publication have new content keys: of one feed, or of all."""
+        spent = update(EPOCHS).values(spent=True)
         with self._begin() as connection:
-            connection.execute(update(EPOCHS).values(spent=True))
+            connection.execute(spent if feed is None else spent.where(EPOCHS.c.feed == feed))
 
     @contextmanager
     def step(self, feed: str, lineage: str, now: str) -> Iterator[Step]:

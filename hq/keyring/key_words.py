@@ -93,8 +93,10 @@ WORDS: Final[dict[str, Words]] = {
     "bureau": Words(
         signs="heads, snapshots and deltas of this bureau's feeds",
         changes="V.targets.json names the new key; the bureau's metadata, snapshot and timestamp are signed anew. Then "
-        "a new epoch is published, with what was imported by now.",
-        booths=_FOLLOW,
+        "a new epoch is published, with what was imported by now; where that fails it is said, and `serve` tries it "
+        "every hour.",
+        booths=_FOLLOW + " One that asks for the whole list between the two steps refuses it, and takes it a round "
+        "later.",
         needs=_TARGETS_NEEDED,
         thief="With the snapshot and timestamp keys: notices of their own in this bureau's feeds, or some taken away, "
         "as long as the counts do not fall. Until booths have the new targets.",
