@@ -3,8 +3,9 @@
     python -m tests.bench.shapes [--persons N] [--innocents N] [--only NAME]
 
 Thresholds were set on one invented population. Here everybody is of one people and bears one of its commonest names;
-most notices have a year of birth alone, or none; notices have many aliases; all come from a few countries; or innocents
-bear the list's own names, put together otherwise. The thresholds are the booth's, as it ships.
+most notices have a year of birth alone, or none; notices have many aliases; all come from a few countries; innocents
+bear the list's own names, put together otherwise; or the list is of the world and all travellers are of one people that
+it hardly knows, with its commonest names. The thresholds are the booth's, as it ships.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Shape:
         name: of its rows.
         people: whom there are, of a seed.
         listed: a person's notice.
+        visitors: of whom the innocents are, where not of the same.
         recombined: innocents bear the family name of one listed person, the given name of another of that people, and
             the date of birth of a third.
     """
@@ -47,6 +49,7 @@ class Shape:
     name: str
     people: Callable[[int], Humanity] = Humanity
     listed: Listing = papers.listed
+    visitors: Callable[[int], Humanity] | None = None
     recombined: bool = False
 
 
@@ -80,6 +83,11 @@ def _of_many_names(rng: random.Random, person: Drawn) -> Notice:
     return msgspec.structs.replace(notice, names=(*notice.names, *aliases))
 
 
+def _world(seed: int) -> Humanity:
+    """All peoples that there are; few of them are Vietnamese."""
+    return Humanity(seed, peoples=(*PEOPLES, replace(VIETNAM, share=2)))
+
+
 SHAPES = (
     Shape("as_calibrated"),
     Shape("korean", _common(*_only("KR"))),
@@ -92,6 +100,11 @@ SHAPES = (
     Shape("hardly_dated", listed=_hardly_dated),
     Shape("many_names", listed=_of_many_names),
     Shape("recombined", recombined=True),
+    Shape("booth_in_korea", visitors=_common(*_only("KR"))),
+    Shape("booth_in_vietnam", _world, visitors=_common(VIETNAM)),
+    Shape("booth_in_china", visitors=_common(*_only("CN"))),
+    Shape("booth_in_spain", visitors=_common(*_only("ES"))),
+    Shape("booth_in_arabia", visitors=_common(*_only("SA"))),
 )
 
 
@@ -109,7 +122,8 @@ class Stage:
         people, rng = shape.people(seed), random.Random(seed)
         drawn = tuple(people.persons(persons))
         world = World(people, drawn, List([shape.listed(rng, one) for one in drawn]), rng)
-        come = _recombined(rng, drawn, innocents) if shape.recombined else people.persons(innocents, persons + 1)
+        visitors = people if shape.visitors is None else shape.visitors(seed)
+        come = _recombined(rng, drawn, innocents) if shape.recombined else visitors.persons(innocents, persons + 1)
         some = drawn[:disguised]
         other = tuple(papers.disguised(rng, person) for person in some)
         hard = tuple(papers.disguised_hard(rng, person) for person in some[: disguised // 3])
