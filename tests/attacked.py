@@ -21,7 +21,7 @@ from sqlcipher3 import dbapi2
 from failsafe.agent import config, health, notices
 from failsafe.agent import keys as booth_keys
 from failsafe.agent.booth import Booth
-from failsafe.agent.page.view import ManualEntry
+from failsafe.agent.page.view import HeaderView, ManualEntry
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import TIMESTAMP_FILE, Welcome, encode
 from failsafe.sync.reports import ChainEntry, HealthChange
@@ -168,6 +168,11 @@ class Attacked:
         shown = self.booth.view().lanes[0].verdict
         assert shown is not None
         return shown.word
+
+    def header(self) -> HeaderView:
+        """The line above the lanes, as the officer sees it now."""
+        assert self.booth is not None
+        return self.booth.view().header
 
     # --- what it keeps -------------------------------------------------------------------------------------------
 

@@ -100,7 +100,8 @@ class FarHq:
         self.bureaus: dict[str, Targets] = {}
         self.snapshot, self.timestamp = Snapshot(), Timestamp()
         self.delegate(BUREAU, [f"feed/{FEED}/*"])
-        self.hq_keys = HqKeys(receipt=secrets.token_bytes(32), seal=SealSecret.generate().public())
+        self.receipts = secrets.token_bytes(32)  # what receipts are signed with
+        self.hq_keys = HqKeys(receipt=seal.signing_public(self.receipts), seal=SealSecret.generate().public())
         self.contents: Files = {}
         self.state(Statement(feed=FEED, lineage=LINEAGE))
         self.held: dict[str, Notice] = {}
