@@ -24,6 +24,7 @@ from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.notices import Edition, News, Notices, same_index
 from failsafe.agent.person.matching import PersonFinding, match
+from failsafe.agent.purging import Purged, noting
 from failsafe.agent.radiation.n42_record import Draft
 from failsafe.agent.recorder import Recorder
 from failsafe.agent.traveller import Presented
@@ -33,7 +34,7 @@ from failsafe.sync.intake import Taken
 from failsafe.sync.ledger import ClockMark, Ledger, higher
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.records import Notice
-from failsafe.sync.reports import Alert, FeedState, HealthChange, Moment, Place, SearchLine, utc
+from failsafe.sync.reports import Alert, FeedState, HealthChange, Moment, Place, PurgeReceipt, SearchLine, utc
 
 COMMIT_WAIT_S: Final = 0.5  # design: the ledger commit is tried before the verdict shows, at most this long
 REMEMBER_CLOCK_S: Final = 60.0
@@ -65,7 +66,13 @@ class Knowledge:
         self._keys = keys
         self._deliver = deliver
         self._state = Path(configuration.folders.state)
-        self._notices = Notices(configuration, keys, self._floors, lambda news: deliver(lambda _: self._on_news(news)))
+        self._notices = Notices(
+            configuration,
+            keys,
+            self._floors,
+            lambda news: deliver(lambda _: self._on_news(news)),
+            lambda purged: deliver(lambda _: self._on_purged(purged)),
+        )
         self._mirror: Mirror | None = None
         self._awaited: tuple[str, ...] = ()  # supplements that headquarters says are ours and the spool has not
         # Until the ledger has been read, its floors and its last time are unknown: nothing is taken, nobody cleared.
@@ -214,6 +221,14 @@ class Knowledge:
             if self._ledger_floors.get(feed) != floor:
                 self._ledger_floors[feed] = floor
                 self.recorder.submit(_noting_floor(feed, floor))
+
+    def _on_purged(self, purged: Purged) -> None:
+        """Let headquarters know that nothing is left of what was removed; an older file put back proves nothing."""
+        if self.is_put_back():
+            return
+        around = self.circumstances(None)
+        receipt = lambda **step: PurgeReceipt(id=self.new_id(), at=around.at, place=around.place, **step)  # noqa: E731
+        self.recorder.submit(noting(purged, receipt))
 
     def is_put_back(self) -> bool:
         """Whether the mirror holds less than this booth has accepted: an older file in its place clears nobody."""

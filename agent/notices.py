@@ -1,7 +1,8 @@
 """The booth's hold on its notices: the mirror, its index, their age, and the taking of what the spool brings.
 
 The intake thread looks into `spool/in`, verifies, applies and makes the new index: over the large segment
-that is held a small one of what came since, or where that has grown, a new large one once nothing else is to do.
+that is held a small one of what came since, or where that has grown, a new large one once nothing else is to do. It
+follows removals through until nothing of them is left on the disk (`purging`).
 Verdicts go on from the old index meanwhile, and what takes long is done in a process of its own (`backroom`). The
 booth's own thread matches, over its own connection. After a start a
 third one reads the mirror through (`checks`), and nobody is cleared until it has.
@@ -29,6 +30,7 @@ from failsafe.agent.holding import Holding
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.person import names
 from failsafe.agent.person.index import Index
+from failsafe.agent.purging import Purged, Turns
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
 from failsafe.sync.errors import Awaited, Expired, Missing, SpoolFault, StoreBroken, StoreDamaged, SyncError
@@ -42,6 +44,7 @@ from failsafe.sync.spool import Spool
 LOOK_EVERY_S: Final = 0.25  # three names in a folder; a delta is to be searched a second after it came
 EXAMINE_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
+PURGE_AGAIN_S: Final = 600.0  # where the disk had no room for it
 # What has been read through in this time needs no waiting for in a verdict.
 _AT_ONCE_S: Final = 0.2
 # More than this, of payloads or of notices, is taken and bound in the back room: to start it takes half a second.
@@ -92,6 +95,7 @@ class Notices:
         keys: the booth's.
         ledger_floors: the floors the ledger remembers, as of now.
         deliver: called from the intake thread with each piece of news.
+        purged: called from it when nothing is left any more of what was removed.
     """
 
     def __init__(
@@ -100,11 +104,13 @@ class Notices:
         keys: BoothKeys,
         ledger_floors: Callable[[], Mapping[str, Floor]],
         deliver: Callable[[News], None],
+        purged: Callable[[Purged], None] = lambda purged: None,
     ) -> None:
         self._configuration = configuration
         self._keys = keys
         self._ledger_floors = ledger_floors
         self._deliver = deliver
+        self._purged = purged
         self._path = Path(configuration.folders.state) / "mirror.db"
         self._workplace = Path(configuration.folders.state) / "trust"
         self._spool = Spool(Path(configuration.folders.spool) / "in")
@@ -113,6 +119,9 @@ class Notices:
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
         self._holding = Holding()
         self._backroom = Backroom(self._path, keys.mirror)
+        self._turns = Turns()
+        self._owed = False  # a purge, of what is loaded
+        self._clean: Mapping[str, Floor] = {}  # the floors that were told last with nothing owed
         self._said = ""
         self._untidy = True  # memory was used and given back since
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
@@ -182,6 +191,7 @@ class Notices:
                         self._said = ""
                     seen, tried, tried_at = shown, shown, now
                     self._untidy = True
+                    self._turns.stirred(now)
                     self._take()
                 elif self._untidy:
                     self._untidy = False
@@ -189,6 +199,8 @@ class Notices:
                 elif self._holding.grown:
                     self._untidy = True
                     self._merge()
+                elif self._checks.passed and self._latest.floors:
+                    self._follow_removals(now)
             except Exception as error:  # a fault of ours: say so and go on, rather than let the notices age unseen
                 if self._stopping.is_set() and isinstance(error, BackroomLost):
                     return
@@ -278,7 +290,44 @@ class Notices:
                 return
         held.bind(self._holding.bind)
 
+    def _follow_removals(self, now: float) -> None:
+        """Rid the mirror of what was removed, when its turn has come, and say when nothing is left."""
+        if not self._owed:
+            if self._latest.floors != self._clean:
+                self._tell_purged(followed=False)
+        elif self._turns.due(now, self._latest.notices + self._latest.listed):
+            self._untidy = True
+            self._purge(now)
+
+    def _purge(self, began: float) -> None:
+        try:
+            with self.connect() as held:
+                bound = held.bound()
+                if bound is None or bound.gone:
+                    self._bind_anew(held)
+                    self._deliver(News(edition=self._load(held)))
+                done = held.purge()
+        except StoreDamaged:
+            self._broken.set()
+        except (SyncError, BackroomLost) as error:
+            told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
+            _log.warning("removed notices not purged yet", **told)
+            self._turns.delayed(began, PURGE_AGAIN_S)
+        else:
+            now = time.monotonic()  # noqa: TID251 - as above
+            if done:
+                self._turns.done(began, now)
+                _log.info("removed notices purged", seconds=round(now - began, 1))
+                self._tell_purged(followed=True)
+            else:
+                self._turns.delayed(now)
+
+    def _tell_purged(self, *, followed: bool) -> None:
+        self._owed, self._clean = False, self._latest.floors
+        self._purged(Purged(dict(self._clean), followed, mirror.count_aside(self._path)))
+
     def _nothing(self) -> Edition:
+        self._owed, self._clean = False, {}
         self._holding = Holding()
         self._latest = Edition(Index.build(()))
         return self._latest
@@ -298,6 +347,7 @@ class Notices:
             turn=self._holding.turn,
             supplements=tuple(feed for portion in held.portions().values() for feed in portion.feeds),
         )
+        self._owed = held.owes_purge()
         return self._latest
 
     def _settle_names(self, held: Mirror) -> None:

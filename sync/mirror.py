@@ -7,6 +7,7 @@ A mirror that is missing or empty has no feeds. That never means that there are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -128,6 +129,12 @@ def set_aside(path: Path) -> Path:
         StoreBroken: it is not there, or its folder cannot be written.
     """
     return _set_aside(path)
+
+
+def count_aside(path: Path) -> int:
+    """How many damaged mirrors were set aside from there and lie beside it yet."""
+    aside = re.compile(re.escape(path.name) + r"\.damaged-\d+")
+    return sum(1 for found in path.parent.iterdir() if aside.fullmatch(found.name))
 
 
 class Mirror:
