@@ -339,7 +339,7 @@ class Humanity:
 
     def _longer(self, people: People, kind: int, known: Sequence[str], made: int) -> Sequence[str]:
         """The known names and as many made ones as that."""
-        if people.shape == "syllables":
+        if not any(people.sounds):
             return known
         rng, names = self._rng, dict.fromkeys(known)
         while len(names) < len(known) + made:
