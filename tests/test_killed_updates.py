@@ -2,7 +2,7 @@
 
 Each update replaces a pair of namesakes by another pair. Whoever asks for the name is told of one whole pair, or that
 nobody can be cleared: a single one, or one of two pairs, would be a verdict from a half-applied list.
-FAILSAFE_KILLS=200 is the night's size.
+FAILSAFE_KILLS=200 is the night's size; `pytest -s` shows in which step of an update the kills fell.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_updates_go_on_through_every_kill(both: Pair, tmp_path: Path):
     for name in ("link", "core"):
         both.start(name)
     both.await_told(lambda told: told[0] == 1 and bool(told[2]))
-    newest, killed = 0, {"core": 0, "link": 0}
+    newest, killed, fell = 0, {"core": 0, "link": 0}, Counter[str]()
     for kill in range(KILLS):
         publish(both)
         time.sleep(chance.random() * 0.25)  # which moment it is does not matter, only that there are many
@@ -169,6 +170,7 @@ def test_updates_go_on_through_every_kill(both: Pair, tmp_path: Path):
         for name in victims:
             both.kill(name)
             killed[name] += 1
+            fell[f"{name} {where_it_fell(both, name)}"] += 1
         if "link" in victims:
             spool_is_whole(both, tmp_path)
         if "core" in victims:
@@ -181,7 +183,10 @@ def test_updates_go_on_through_every_kill(both: Pair, tmp_path: Path):
     last = both.hq.head.serial if both.hq.head else 0
     both.await_told(lambda told: told[0] == last and bool(told[2]))
     wholly_told(both.told())
+    print(f"{KILLS} kills with seed {SEED}: {dict(fell.most_common())}")
     assert killed["core"] > KILLS // 3 and killed["link"] > KILLS // 10
+    amid = fell.total() - sum(fell[f"{name} between two updates"] for name in killed)
+    assert amid > KILLS // 10, fell
     both.kill("core")
     assert kept_is_whole(both, newest) == last
 
@@ -205,6 +210,28 @@ def wholly_told(told: list[tuple[int, str, list[str]]]) -> None:
             found,
         )
     assert len({tuple(found) for _, _, found in told}) > KILLS // 5, "the kills came before anything was applied"
+
+
+def where_it_fell(both: Pair, name: str) -> str:
+    """In which step of an update a kill fell, by what lies on the disk before anybody mends it."""
+    booth, newest = both.attacked, both.hq.head.serial if both.hq.head else 0
+    if name == "link":
+        if list(booth.spool.root.rglob("*.part")):
+            return "while a file was put in place"
+        if any((both.state / "partial").glob("*")):
+            return "with payloads fetched and not in place"
+        heads = [json.loads(file.read_bytes())["serial"] for file in booth.spool.root.rglob("*.head.json")]
+        return "between two updates" if max(heads, default=0) == newest else "before a new publication was whole"
+    if list((booth.state / "trust").glob("trust-*")):
+        return "while it verified"
+    with suppress(SyncError), Mirror.open(booth.state / "mirror.db", booth.keys.mirror) as mirror:
+        held = mirror.floors()[FEED].serial if mirror.floors() else 0
+        with Ledger.open(booth.state / "ledger.db", booth.keys.ledger) as ledger:
+            noted = ledger.floors()[FEED].serial if ledger.floors() else 0
+        if noted < held:
+            return "with a step taken and not yet noted in the ledger"
+        return "between two updates" if held == newest else "before it had taken a new publication"
+    return "before there was a mirror"
 
 
 def kept_is_whole(both: Pair, newest: int) -> int:
