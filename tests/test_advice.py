@@ -16,10 +16,8 @@ from failsafe.drivers.driver import DriverError
 from failsafe.hq.cli import main as failsafe_hq
 from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync.errors import SyncError
-from tests.conftest import PROJECT
+from tests import sources
 
-ROOMS = ("agent", "sync", "drivers", "hq", "screens")
-FILES = sorted(path for room in ROOMS for path in (PROJECT / room).rglob("*.py"))
 # Trees whose classes carry an advice of their own.
 TREES = (SyncError, DriverError, HeadquartersError)
 # Errors with one text for people, which must hold both: what is wrong, and what to do.
@@ -33,8 +31,8 @@ PASSED_ON = re.compile(r"^\{\}\.?$|^\{\} \{\}$|^\{\}; nothing was imported")
 
 def modules() -> None:
     """Import every module, so that every class is known."""
-    for file in FILES:
-        parts = file.relative_to(PROJECT).with_suffix("").parts
+    for file in sources.nodes():
+        parts = Path(file).with_suffix("").parts
         if parts[-1] != "__main__" and "demo" not in parts:
             importlib.import_module(".".join(("failsafe", *parts)))
 
@@ -51,12 +49,12 @@ KINDS = [one for tree in TREES for one in below(tree) if one.__module__.startswi
 
 def texts_raised() -> Iterator[tuple[str, str]]:
     """Place and text of every error that has one text; a value in it stands as {}."""
-    for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file, nodes in sources.nodes().items():
+        for node in nodes:
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
                 if name in ONE_TEXT and node.exc.args:
-                    yield f"{file.relative_to(PROJECT)}:{node.lineno}", " ".join(map(told, node.exc.args))
+                    yield f"{file}:{node.lineno}", " ".join(map(told, node.exc.args))
 
 
 def told(node: ast.expr) -> str:
@@ -96,9 +94,9 @@ def test_who_raises_an_error_without_an_advice_of_its_own_gives_one() -> None:
     bare = without_own_advice()
     assert "RepositoryFault" in bare or bare
     missing = [
-        f"{file.relative_to(PROJECT)}:{node.lineno}"
-        for file in FILES
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        f"{file}:{node.lineno}"
+        for file, nodes in sources.nodes().items()
+        for node in nodes
         if isinstance(node, ast.Raise)
         and isinstance(node.exc, ast.Call)
         and getattr(node.exc.func, "id", "") in bare
@@ -139,11 +137,11 @@ COMMANDS = dict([*walk(failsafe, "failsafe"), *walk(failsafe_hq, "failsafe-hq")]
 
 def named() -> Iterator[tuple[str, str]]:
     """Place and words of each command that a text in the program names between backticks."""
-    for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file, nodes in sources.nodes().items():
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for words in re.findall(r"`(failsafe(?:-hq)?(?: [^`]+)?)`", node.value):
-                    yield f"{file.relative_to(PROJECT)}:{node.lineno} {words}", words
+                    yield f"{file}:{node.lineno} {words}", words
 
 
 NAMED = dict(named())

@@ -242,15 +242,18 @@ def test_recall_against_everything_compared_with_everything():
     assert asked > 700 and lost <= 0.001 * asked
 
 
-WORLD = World.of(6, 1_500)
+@pytest.fixture(scope="module")
+def world():
+    """A list of many peoples, which takes seconds to draw."""
+    return World.of(6, 1_500)
 
 
 @pytest.mark.parametrize(("papers_make", "least"), [(papers.disguised, 0.995), (papers.disguised_hard, 0.98)])
-def test_what_papers_make_of_a_person_is_found(papers_make, least):
+def test_what_papers_make_of_a_person_is_found(world, papers_make, least):
     rng = random.Random(8)
-    others = [papers_make(rng, person) for person in WORLD.persons[:600]]
+    others = [papers_make(rng, person) for person in world.persons[:600]]
     hits = [
-        other.entity_id in found_by(WORLD.held.index, f"{other.surname} {other.given}", [other.birth])
+        other.entity_id in found_by(world.held.index, f"{other.surname} {other.given}", [other.birth])
         for other in others
     ]
     assert sum(hits) >= least * len(hits)
@@ -260,14 +263,14 @@ def found_by(index, name, births):
     return {each.name.entity_id: each.share for each in index.search(fold(name), births)}
 
 
-def test_recall_of_what_papers_make_against_everything_compared_with_everything():
+def test_recall_of_what_papers_make_against_everything_compared_with_everything(world):
     rng = random.Random(9)
-    everything = Exhaustive(list(WORLD.held.rows()))
+    everything = Exhaustive(list(world.held.rows()))
     lost = asked = 0
-    for number, person in enumerate(WORLD.persons[:150]):
+    for number, person in enumerate(world.persons[:150]):
         other = papers.disguised_hard(rng, person)
         name, births = f"{other.surname} {other.given}", [other.birth] if number % 3 else []
-        held, hits = everything.search(fold(name), births), found_by(WORLD.held.index, name, births)
+        held, hits = everything.search(fold(name), births), found_by(world.held.index, name, births)
         assert all(hits[each] == pytest.approx(min(held[each], 1.0)) for each in hits)
         less, more = missed(hits, held)
         lost, asked = lost + less, asked + more

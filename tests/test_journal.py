@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import sources
 from tests.conftest import PROJECT
 
 SECRET = "QUILLFEATHER<<ZZYZXBERT"
 BEGIN = "import structlog\nfrom failsafe.sync import journal\njournal.start()\nlog = structlog.get_logger('test')\n"
-ROOMS = ("agent", "sync", "drivers", "hq", "screens")
 
 
 def logged(code: str, *, journal: bool = False, **environment: str) -> list[str]:
@@ -129,14 +129,14 @@ EXCUSED = {"the timestamp is not signed: booths will call their notices old"}
 
 def sites() -> Iterator[tuple[str, ast.Call]]:
     """Every call of a logger's method in the house."""
-    for file in sorted(path for room in ROOMS for path in (PROJECT / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file, nodes in sources.nodes().items():
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 owner = node.func.value
                 owned = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
                 method = node.func.attr in ("debug", "info", "warning", "error", "critical", "exception")
                 if method and owned.strip("_").lower() in ("log", "logger"):
-                    yield f"{file.relative_to(PROJECT)}:{node.lineno}", node
+                    yield f"{file}:{node.lineno}", node
 
 
 SITES = dict(sites())
