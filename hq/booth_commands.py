@@ -10,8 +10,9 @@ import msgspec
 
 from failsafe.hq import enrol as enrolment
 from failsafe.hq.desk import changes
+from failsafe.hq.desk import purges as receipts
 from failsafe.hq.feeds import content_keys
-from failsafe.hq.feeds.publish import moment
+from failsafe.hq.feeds.publish import BASE_FEED, moment
 from failsafe.hq.feeds.register import BoothRefused, Register
 from failsafe.hq.office import (
     FILE,
@@ -141,3 +142,24 @@ def booths_changes(office: Office, booth: str, last: int, as_json: bool, databas
         told = msgspec.json.encode({"not_ok_now": ill, **msgspec.structs.asdict(line)}).decode() if as_json else None
         click.echo(told or changes.in_one_line(line, standing=ill))
     note(f"{len(found.changes)} of {found.total} changes; not OK now: {len(standing)}.")
+
+
+@booths.command("purges")
+@click.option("--serial", type=click.IntRange(1), help="The step that told of the withdrawal; without: the newest.")
+@click.option("--feed", default=BASE_FEED, show_default=True, help="Or a supplement, for notices of some countries.")
+@click.option("--owed", is_flag=True, help="Only the booths that have not confirmed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@database_option
+@click.pass_obj
+def booths_purges(
+    office: Office, serial: int | None, feed: str, owed: bool, as_json: bool, database: str | None
+) -> None:
+    """Which booths confirm that nothing is left of what was withdrawn or has expired, and which owe it."""
+    from failsafe.hq import server  # see `serve`
+
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+        found = desk.purges(feed, serial)
+    for line in found:
+        if not owed or line.state in ("owed", "doubtful"):
+            click.echo(msgspec.json.encode(line).decode() if as_json else receipts.in_one_line(line))
+    note(". ".join((*receipts.summary(found), f"{len(found)} booths in all.")))

@@ -141,3 +141,4 @@ def withdraw(office: Office, id_: str, issued_by: str | None) -> None:
             "Nothing of that id is held. Compare it with the notice; for a listed document give --issued-by COUNTRY."
         )
     click.echo("Withdrawn. Booths drop it after `failsafe-hq publish`.")
+    note("`failsafe-hq booths purges` then shows which booths have signed that nothing of it is left on their disks.")

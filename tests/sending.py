@@ -152,7 +152,7 @@ class Booth:
             ledger_length=length,
             sequence=len(self.entries),
             undelivered=fields.pop("undelivered", 0),
-            mirror=(),
+            mirror=fields.pop("mirror", ()),
             mirror_state="FRESH",
             mirror_age_s=60.0,
             parts=(PartState(part="portal-1", state="OK"), PartState(part="passport-1", state="LOST")),

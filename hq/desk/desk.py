@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from failsafe.hq.ccc.view import AlertLine, ChangesView, ListView, MeasurementFile
-from failsafe.hq.desk import changes, duty, measured
+from failsafe.hq.desk import changes, duty, measured, purges
 from failsafe.hq.desk.listing import alert_lines, list_view
 from failsafe.hq.desk.rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk.tables import DeskFault, Watch, reading
@@ -272,6 +272,16 @@ class Desk:
         """
         with reading(self._engine) as connection:
             return changes.changes_view(connection, booth, limit)
+
+    def purges(self, feed: str, serial: int | None = None) -> Sequence[purges.PurgeLine]:
+        """Which booths confirm that nothing is left of what `feed` removed up to `serial` (None: up to its newest).
+
+        Raises:
+            PurgesUnknown: the feed has no such step.
+            DeskFault: the database refuses.
+        """
+        with reading(self._register) as register, reading(self._engine) as connection:
+            return purges.lines(connection, register, feed, serial)
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.

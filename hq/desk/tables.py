@@ -1,10 +1,10 @@
 """The desk's tables, and the database they lie in.
 
-`entries` has every alert, finding, measurement and health change that was receipted, each with its receipt; `findings`
-which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs; `changes` which part a
-health change is about; `forks` what came under a taken id with other content; `heartbeats` each booth's last; `faults`
-what a booth's heartbeats gave away. The database is not the register's: an import of a million notices holds the
-register's file for long, and alerts do not wait for it.
+`entries` has every alert, finding, measurement, health change and receipt of a purge that was receipted, each with its
+receipt; `findings` which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs;
+`changes` which part a health change is about, `purges` which feed a purge; `forks` what came under a taken id with
+other content; `heartbeats` each booth's last; `faults` what a booth's heartbeats gave away. The database is not the
+register's: an import of a million notices holds the register's file for long, and alerts do not wait for it.
 """
 
 from __future__ import annotations
@@ -95,6 +95,16 @@ CHANGES: Final = Table(
     Column("part", String, nullable=False),
     Column("first", Boolean, nullable=False),  # told at a start, when the booth knew nothing of the part yet
     Index("changes_in_chain", "booth", "signer", "sequence"),
+)
+PURGES: Final = Table(
+    "purges",
+    SCHEMA,
+    Column("booth", String(32), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("signer", String(16), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("feed", String, nullable=False),
+    Index("purges_in_chain", "feed", "booth", "signer", "sequence"),
 )
 FORKS: Final = Table(
     "forks",
