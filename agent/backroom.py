@@ -12,11 +12,12 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import select
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,7 @@ _CACHE_KIB: Final = 128 * 1024
 _NICENESS: Final = 10
 # Where memory runs out the kernel is to end this process, not the core: the unit's own score is -600.
 _RATHER_ME: Final = b"300"
+_ASK_EVERY_S: Final = 0.1
 _LENGTH: Final = struct.Struct(">Q")
 
 _log = structlog.get_logger("notices")
@@ -108,6 +110,10 @@ class BackroomLost(Exception):
     """The back room ended before its work was done; the mirror is as it was."""
 
 
+class PutOff(BackroomLost):
+    """It was ended for something that is not to wait for it."""
+
+
 class Backroom:
     """The core's side: at most one piece of work at a time; belongs to the intake thread but for `end`."""
 
@@ -124,18 +130,22 @@ class Backroom:
             SyncError: as there.
             BackroomLost: it ended before its time.
         """
-        taken = self._do(publication)
+        taken = self._do(publication, lambda: False)
         assert taken is not None
         return taken
 
-    def merge(self) -> None:
+    def merge(self, put_off: Callable[[], bool] = lambda: False) -> None:
         """Make the index's pages anew of all that is held.
+
+        Args:
+            put_off: asked again and again whether something has come that is not to wait.
 
         Raises:
             SyncError: the mirror cannot be read, or does not take them.
+            PutOff: something has come.
             BackroomLost: it ended before its time.
         """
-        self._do(None)
+        self._do(None, put_off)
 
     def end(self) -> None:
         """End what is being done, and begin nothing more; the mirror stays as it is."""
@@ -143,7 +153,7 @@ class Backroom:
         if (process := self._process) is not None:
             process.kill()
 
-    def _do(self, publication: Publication | None) -> Taken | None:
+    def _do(self, publication: Publication | None, put_off: Callable[[], bool]) -> Taken | None:
         order = msgspec.msgpack.encode(_Work(str(self._mirror), self._key, publication))
         with subprocess.Popen(
             [sys.executable, "-I", "-m", "failsafe.agent.backroom"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -151,7 +161,7 @@ class Backroom:
             self._process = process
             if self._ended.is_set():  # `end` may have come before there was anything to end
                 process.kill()
-            said = _converse(process, order)
+            said = _converse(process, order, put_off)
             self._process = None
         try:
             outcome = msgspec.msgpack.decode(said, type=_Outcome)
@@ -166,12 +176,16 @@ class Backroom:
         return outcome.taken
 
 
-def _converse(process: subprocess.Popen[bytes], order: bytes) -> bytes:
+def _converse(process: subprocess.Popen[bytes], order: bytes, put_off: Callable[[], bool]) -> bytes:
     """Hand in the order and wait for what comes out; the pipe in stays open, for its end is the process's."""
     assert process.stdin is not None and process.stdout is not None
     with suppress(BrokenPipeError):
         process.stdin.write(_LENGTH.pack(len(order)) + order)
         process.stdin.flush()
+    while not select.select([process.stdout], [], [], _ASK_EVERY_S)[0]:
+        if put_off():
+            process.kill()
+            raise PutOff
     return process.stdout.read()
 
 

@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from failsafe.agent.backroom import Backroom, BackroomLost, Publication
+from failsafe.agent.backroom import Backroom, BackroomLost, Publication, PutOff
 from failsafe.agent.checks import Checks
 from failsafe.agent.config import Configuration
 from failsafe.agent.holding import Holding
@@ -41,7 +41,7 @@ from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FIL
 from failsafe.sync.reports import FeedState
 from failsafe.sync.spool import Spool
 
-LOOK_EVERY_S: Final = 0.25  # three names in a folder; a delta is to be searched a second after it came
+LOOK_EVERY_S: Final = 0.1  # three names in a folder; a delta is to be searched a second after it came
 EXAMINE_EVERY_S: Final = 1.0
 TRY_AGAIN_S: Final = 60.0
 PURGE_AGAIN_S: Final = 600.0  # where the disk had no room for it
@@ -50,6 +50,7 @@ _AT_ONCE_S: Final = 0.2
 # More than this, of payloads or of notices, is taken and bound in the back room: to start it takes half a second.
 _AT_ONCE_BYTES: Final = 512 * 1024
 _AT_ONCE_NOTICES: Final = 10_000
+_PUT_OFF_AT_MOST: Final = 3
 _LEAVE_AFTER_S: Final = 2.0  # a reading through that takes longer is left alone when the booth stops
 _TIMESTAMP: Final = f"{METADATA_FOLDER}/{TIMESTAMP_FILE}"
 
@@ -119,6 +120,8 @@ class Notices:
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
         self._holding = Holding()
         self._backroom = Backroom(self._path, keys.mirror)
+        self._seen: object = None  # the publication that was looked at last
+        self._put_off = 0  # merges in a row that something newer did not wait for
         self._turns = Turns()
         self._owed = False  # a purge, of what is loaded
         self._clean: Mapping[str, Floor] = {}  # the floors that were told last with nothing owed
@@ -175,21 +178,22 @@ class Notices:
     # --- the intake thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        seen: object = None
         tried: object = None
         tried_at = float("-inf")
         while not self._stopping.is_set():
             try:
                 if self._broken.is_set():
                     self._examine()
-                    seen = None
+                    self._seen = None
                 shown = self._shown()
                 now = time.monotonic()  # noqa: TID251 - an edge: this thread waits by this clock
                 self._checks.repeat(now)
-                if shown is not None and (shown != seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)):
+                if shown is not None and (
+                    shown != self._seen or (now - tried_at >= TRY_AGAIN_S and self._worth_another_try)
+                ):
                     if shown != tried:
                         self._said = ""
-                    seen, tried, tried_at = shown, shown, now
+                    self._seen, tried, tried_at = shown, shown, now
                     self._untidy = True
                     self._turns.stirred(now)
                     self._take()
@@ -275,6 +279,8 @@ class Notices:
             with self.connect() as held:
                 self._bind_anew(held)
                 edition = self._load(held)
+        except PutOff:
+            self._put_off += 1
         except (SyncError, BackroomLost) as error:  # the old ones still serve; the next publication has it tried again
             self._holding.grown = False
             told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
@@ -286,9 +292,14 @@ class Notices:
     def _bind_anew(self, held: Mirror) -> None:
         if held.sizes().notices > _AT_ONCE_NOTICES:
             with suppress(OSError):  # as above
-                self._backroom.merge()
+                self._backroom.merge(self._is_to_be_put_off)
+                self._put_off = 0
                 return
         held.bind(self._holding.bind)
+
+    def _is_to_be_put_off(self) -> bool:
+        """Whether a publication has come; one after another must not put a merge off for ever."""
+        return self._put_off < _PUT_OFF_AT_MOST and self._shown() not in (None, self._seen)
 
     def _follow_removals(self, now: float) -> None:
         """Rid the mirror of what was removed, when its turn has come, and say when nothing is left."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 
 import msgspec
 import pytest
@@ -128,10 +130,10 @@ def test_a_room_that_is_lost_is_only_a_delay(house, never_at_once, monkeypatch):
     monkeypatch.setattr(notices, "TRY_AGAIN_S", 0.1)
     lost = []
 
-    def end_the_first(process, order, converse=backroom._converse):
+    def end_the_first(process, *words, converse=backroom._converse):
         if not lost:
             lost.append(process.kill())
-        return converse(process, order)
+        return converse(process, *words)
 
     monkeypatch.setattr(backroom, "_converse", end_the_first)
     house.put_out(entry(1))
@@ -139,6 +141,35 @@ def test_a_room_that_is_lost_is_only_a_delay(house, never_at_once, monkeypatch):
     house.begin()
     assert "BackroomLost" in str(house.hear().refusal)
     assert found(house.hear().edition, "QUILLFEATHER") == {"2026/1"}
+
+
+def test_a_delta_does_not_wait_for_a_merge(house, monkeypatch):
+    """The first merge never comes to an end; the delta puts it off, and then it is made."""
+    monkeypatch.setattr(notices, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(notices, "_AT_ONCE_NOTICES", 0)
+    monkeypatch.setattr("failsafe.agent.holding._GROWN_NOTICES", 0)
+    held_up = threading.Event()
+
+    def hold_the_first_up(process, *words, converse=backroom._converse):
+        if not held_up.is_set():
+            process.send_signal(signal.SIGSTOP)
+            held_up.set()
+        return converse(process, *words)
+
+    monkeypatch.setattr(backroom, "_converse", hold_the_first_up)
+    house.put_out(entry(1))
+    house.carry()
+    house.begin()
+    turn = house.hear().edition.turn
+    house.put_out(entry(2, "IMAGINARIEVA"))
+    house.carry(welcome=False)
+    assert house.hear().edition.turn == turn and held_up.wait(PATIENCE_S)
+    house.put_out(entry(3, "NEVERWASOVA"))
+    house.carry(welcome=False)
+    told = house.hear()
+    assert told.edition.turn == turn and found(told.edition, "NEVERWASOVA") == {"2026/3"}
+    merged = house.hear().edition
+    assert merged.turn > turn and found(merged, "NEVERWASOVA") == {"2026/3"}
 
 
 def test_where_no_process_can_be_started_the_core_does_it(house, never_at_once, monkeypatch):
