@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/failsafe demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # A booth booted by a real systemd in a container; needs root. The Debian in it is made once and kept in .cache.
 booth-test: setup

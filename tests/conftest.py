@@ -21,6 +21,14 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 PROJECT = Path(__file__).resolve().parent.parent
+# About half of the suite's time is waiting: for processes that start, time limits that pass, browsers.
+WORKERS_A_CORE = 2
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many tests run at once with `-n auto`."""
+    return WORKERS_A_CORE * len(os.sched_getaffinity(0))
+
 
 
 def missing_part(what: str) -> None:
