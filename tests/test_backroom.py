@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -13,8 +17,9 @@ import pytest
 from failsafe.agent import backroom, notices
 from failsafe.agent.backroom import Backroom, BackroomLost, Publication
 from failsafe.agent.notices import Notices, same_index
+from failsafe.agent.person import names, pages
 from failsafe.sync import trust
-from failsafe.sync.errors import Awaited, NotForThisBooth, Older
+from failsafe.sync.errors import Awaited, NotForThisBooth, Older, StoreBroken
 from failsafe.sync.intake import Reader
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.seal import SealSecret
@@ -22,6 +27,9 @@ from failsafe.sync.spool import Spool
 from tests.test_notices import BOOTH, DOCUMENT, House, entry, found
 
 PATIENCE_S = 60.0
+MANY = 400
+KILLS = max(4, int(os.environ.get("FAILSAFE_KILLS", "0")) // 5)
+SEED = 20261122
 
 
 @pytest.fixture
@@ -190,6 +198,56 @@ def test_it_ends_with_the_core(house):
             process.stdin.close()
             assert process.wait(PATIENCE_S) == 1
             assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+
+
+_CORE = """
+import sys
+from pathlib import Path
+import msgspec
+from failsafe.agent.backroom import Backroom, Publication
+publication = msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Publication)
+Backroom(Path(sys.argv[2]), Path(sys.argv[3]).read_bytes()).take(publication)
+"""
+
+
+def test_a_core_killed_meanwhile_leaves_the_old_step_or_the_new_one(house, tmp_path):
+    """kill -9 of the core: the room ends with it, and whoever comes next can write."""
+    house.put_out(*(entry(number, f"NEVERWAS{'ABCDEFGHIJ'[number % 10]}") for number in range(1, MANY + 1)))
+    house.carry()
+    order = tmp_path / "order"
+    order.write_bytes(msgspec.msgpack.encode(publication(house)))
+    words = [sys.executable, "-c", _CORE, str(order), str(house.mirror), str(tmp_path / "keys" / "mirror.key")]
+    with house.open() as mirror:
+        mirror.rederive(names.forms, names.EDITION)
+    begun = time.monotonic()
+    subprocess.run(words, check=True, timeout=PATIENCE_S)
+    whole_s, chance = time.monotonic() - begun, random.Random(SEED)
+    for _ in range(KILLS):
+        house.mirror.unlink()
+        with house.open() as mirror:
+            mirror.rederive(names.forms, names.EDITION)
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as core:
+            with suppress(subprocess.TimeoutExpired):
+                core.wait(chance.uniform(0.3, 1.0) * whole_s)
+            core.kill()
+        with house.open() as mirror:
+            await_a_writer(mirror)
+            taken = bool(mirror.floors())
+            assert mirror.counts().notices == (MANY if taken else 0) and (mirror.bound() is not None) == taken
+            mirror.check()
+    assert room(house).take(publication(house)).signed_at
+    with house.open() as mirror:
+        assert mirror.counts().notices == MANY and len(pages.read(mirror.pages()).number) == MANY
+
+
+def await_a_writer(mirror: Mirror) -> None:
+    """Return once the mirror can be written: who was at it is gone."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return mirror.acknowledge({}, 1.0)
+        except StoreBroken:
+            assert time.monotonic() < until, "somebody still holds the mirror"
 
 
 def test_no_key_is_shown(house):
