@@ -38,6 +38,8 @@ class Chronicle:
     stepped_back: bool = False
     version: int = 0
     signed_at: float = 0.0
+    root: int = 0
+    keys: str = ""
 
     def lived(self, seconds: float, wall: float) -> Chronicle:
         """The chronicle after `seconds` more by the monotonic clock; a clock that went back moves nothing back."""
@@ -63,17 +65,23 @@ class Chronicle:
         slow = self.last_wall <= self.signed_at
         return not self.stepped_back and wall >= self.last_wall - (SLOW_CLOCK_S if slow else CLOCK_TOLERANCE_S)
 
-    def is_surpassed_by(self, version: int, signed_at: float) -> bool:
+    def is_surpassed_by(self, version: int, signed_at: float, root: int = 0, keys: str = "") -> bool:
         """Whether a trusted timestamp is newer than the one accepted last, whatever the mirror remembers.
 
-        Versions begin anew when headquarters changes the timestamp's key; times go back where its clock was wrong.
+        Versions begin anew when headquarters changes the timestamp's key; times go back where its clock was wrong. Who
+        stole the key may have run ahead in both: under a newer root that names other keys that is no floor, once.
+
+        Args:
+            version, signed_at: the timestamp's.
+            root, keys: version of the root that it was verified under, and a digest of the keys that it names for it.
         """
-        return version > self.version or signed_at > self.signed_at
+        other_keys = bool(self.keys) and keys != self.keys and root > self.root
+        return version > self.version or signed_at > self.signed_at or other_keys
 
     @classmethod
-    def accepted(cls, signed_at: float, version: int = 0) -> Chronicle:
+    def accepted(cls, signed_at: float, version: int = 0, root: int = 0, keys: str = "") -> Chronicle:
         """The chronicle from the acceptance of a newer signed timestamp on."""
-        return cls(last_wall=signed_at, version=version, signed_at=signed_at)
+        return cls(last_wall=signed_at, version=version, signed_at=signed_at, root=root, keys=keys)
 
 
 def mirror_age_s(signed_at: float | None, chronicle: Chronicle, wall: float) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ import structlog
 
 from failsafe.agent import alerts
 from failsafe.agent.alerts import Circumstances
+from failsafe.agent.checks import LedgerChecks
 from failsafe.agent.config import Configuration, LaneTable
 from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import Change, Chronicle, mirror_age_s, mirror_state
@@ -73,6 +75,7 @@ class Knowledge:
             lambda news: deliver(lambda _: self._on_news(news)),
             lambda purged: deliver(lambda _: self._on_purged(purged)),
         )
+        self._ledger_checks = LedgerChecks(self.open_ledger)
         self._mirror: Mirror | None = None
         self._awaited: tuple[str, ...] = ()  # supplements that headquarters says are ours and the spool has not
         # Until the ledger has been read, its floors and its last time are unknown: nothing is taken, nobody cleared.
@@ -95,6 +98,7 @@ class Knowledge:
     def close(self) -> None:
         """Finish what is being taken and written; what was recorded stays."""
         self._notices.stop()
+        self._ledger_checks.stop()
         self._keep_clock()
         self.recorder.stop()
 
@@ -125,6 +129,7 @@ class Knowledge:
         waited_s, self._chronicle = self._chronicle.elapsed_s, Chronicle()
         if mark is not None:
             known = Chronicle(mark.wall, mark.elapsed_s, mark.stepped_back, mark.version, mark.signed_at)
+            known = replace(known, root=mark.root, keys=mark.keys)
             known = known.lived(waited_s, known.last_wall) if mark.boottime is None else known
             self._chronicle = known.slept(mark.boottime, self._lived_at)
         if self.is_put_back():
@@ -162,12 +167,23 @@ class Knowledge:
         if stepped_back or now - self._remembered_at >= REMEMBER_CLOCK_S:
             self._remembered_at = now
             self._keep_clock()
+        if self.recorder.begun.is_set():
+            self._ledger_checks.repeat(now)
 
     def _keep_clock(self) -> None:
         kept, boottime = self._chronicle, self._lived_at
         if kept.last_wall == float("inf"):
             return
-        mark = ClockMark(kept.last_wall, kept.elapsed_s, boottime, kept.stepped_back, kept.version, kept.signed_at)
+        mark = ClockMark(
+            kept.last_wall,
+            kept.elapsed_s,
+            boottime,
+            kept.stepped_back,
+            kept.version,
+            kept.signed_at,
+            kept.root,
+            kept.keys,
+        )
         self.recorder.submit(lambda ledger: ledger.remember_clock(*mark), keep=False)
 
     @property
@@ -206,11 +222,12 @@ class Knowledge:
     def _accept(self, taken: Taken) -> None:
         """A new beginning of the age, where the timestamp is newer than any before and not only than the mirror's."""
         version, signed_at = taken.timestamp_version, taken.signed_at
+        signer = (taken.root_version, taken.timestamp_keys)
         # The mirror may have it already, from a try that broke off behind it; a ledger that was lost cannot tell.
         news = taken.newer or self._chronicle.signed_at > 0
-        if news and self._chronicle.is_surpassed_by(version, signed_at):
+        if news and self._chronicle.is_surpassed_by(version, signed_at, *signer):
             self._lived_at = _boottime()  # what the device slept through before is not lived since
-            self._chronicle = Chronicle.accepted(signed_at, version).lived(0.0, wall_clock())
+            self._chronicle = Chronicle.accepted(signed_at, version, *signer).lived(0.0, wall_clock())
             self._keep_clock()
 
     def _note_floors(self, taken: Taken) -> None:
@@ -326,8 +343,13 @@ class Knowledge:
         return alerts.uuid7(wall_clock(), secrets.token_bytes(10))
 
     def recording(self) -> bool:
-        """Whether the ledger takes records."""
-        return self.recorder.healthy
+        """Whether the ledger takes records, and keeps those it took."""
+        return self.ledger_fault is None
+
+    @property
+    def ledger_fault(self) -> SyncError | None:
+        """Why the ledger does not take records, or what of it is damaged."""
+        return self.recorder.fault or self._ledger_checks.fault
 
     def record(self, raised: Sequence[Alert], search: SearchLine) -> bool:
         """Commit alerts and search line together; False if that did not come about within half a second."""

@@ -34,6 +34,8 @@ class Taken:
     signed_at: float
     hq_keys: HqKeys
     timestamp_version: int
+    root_version: int
+    timestamp_keys: str  # a digest of the keys that this root names for timestamps
     newer: bool  # the timestamp is another than the mirror held; whether it is the newest ever, the ledger knows
 
 
@@ -88,6 +90,8 @@ def take(
         signed_at=publication.signed_at,
         hq_keys=publication.hq_keys,
         timestamp_version=publication.timestamp_version,
+        root_version=publication.root_version,
+        timestamp_keys=publication.timestamp_keys,
         newer=newer,
     )
 

@@ -34,9 +34,15 @@ from failsafe.sync.store import Store, StoreSettings
 
 # A verdict waits at most half a second for its record, so a lock may not cost more than half of that.
 SETTINGS: Final = StoreSettings(wait_ms=250, cache_kib=2048)
+_WALK: Final = (
+    "SELECT number, kind, subject, sequence, body, head, id,"
+    " (SELECT count(*) FROM finding WHERE finding.number = record.number) FROM record"
+    " LEFT JOIN delivery USING (number) WHERE number > ? ORDER BY number LIMIT ?"
+)
 _SEARCH: Final = msgspec.json.Decoder(SearchLine)
 _SETTING: Final = msgspec.json.Decoder(SettingNote)
 _FLOOR: Final = msgspec.json.Decoder(FloorNote)
+_CLOCK: Final = "wall, elapsed, boottime, stepped_back, version, signed_at, root, keys"
 
 
 def higher(mirror: Mapping[str, Floor], ledger: Mapping[str, Floor]) -> dict[str, Floor]:
@@ -220,6 +226,15 @@ class Ledger(LedgerPost):
         entries = (read(ENTRY, body) for (body,) in rows)
         return {entry.body.feed: entry.body for entry in entries if isinstance(entry.body, PurgeReceipt)}
 
+    def check_pages(self) -> None:
+        """Read every page of the file, while others may write.
+
+        Raises:
+            StoreDamaged: something is not as it was written, or a page was being written as it was read: look again.
+        """
+        self._store.copy_log()  # what is in the file already is not written into it while it is read
+        self._store.check()
+
     def check(self) -> None:
         """Read every page of the file, then both chains.
 
@@ -238,15 +253,21 @@ class Ledger(LedgerPost):
         Raises:
             StoreDamaged: the chain breaks; the text names the record's number.
         """
+        number = after
+        for number in self.walk(after=after):  # noqa: B007
+            pass
+        return number
+
+    def walk(self, piece: int = 1000, after: int = 0) -> Iterator[int]:
+        """As `verify`, so many records at a time: the number of the last one verified, after each piece.
+
+        Nothing is held open between two pieces, so whoever takes his time delays no writer.
+        """
         chain = Walk(*self._before(after))
-        for row in self._store.rows(
-            "SELECT number, kind, subject, sequence, body, head, id,"
-            " (SELECT count(*) FROM finding WHERE finding.number = record.number) FROM record"
-            " LEFT JOIN delivery USING (number) WHERE number > ? ORDER BY number",
-            (after,),
-        ):
-            chain.step(*row)
-        return chain.number
+        while rows := list(self._store.rows(_WALK, (chain.number, piece))):
+            for row in rows:
+                chain.step(*row)
+            yield chain.number
 
     def entry(self, entry_id: str) -> ChainEntry | None:
         """The alert chain's entry of this id, or None."""
@@ -300,18 +321,19 @@ class Ledger(LedgerPost):
         stepped_back: bool = False,
         version: int = 0,
         signed_at: float = 0.0,
+        root: int = 0,
+        keys: str = "",
     ) -> None:
         """Persist what a `ClockMark` holds, in its order and units."""
         self._store.run(
-            "INSERT OR REPLACE INTO clock (id, wall, elapsed, boottime, stepped_back, version, signed_at)"
-            " VALUES (1, ?, ?, ?, ?, ?, ?)",
-            (wall, elapsed_s, boottime, int(stepped_back), version, signed_at),
+            f"INSERT OR REPLACE INTO clock (id, {_CLOCK}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (wall, elapsed_s, boottime, int(stepped_back), version, signed_at, root, keys),
         )
 
     def clock(self) -> ClockMark | None:
         """What was last remembered of the clock, or None."""
-        row = self._store.row("SELECT wall, elapsed, boottime, stepped_back, version, signed_at FROM clock")
+        row = self._store.row(f"SELECT {_CLOCK} FROM clock")
         if row is None:
             return None
-        wall, elapsed_s, boottime, stepped_back, version, signed_at = row
-        return ClockMark(wall, elapsed_s, boottime, bool(stepped_back), version, signed_at)
+        wall, elapsed_s, boottime, stepped_back, *of_the_timestamp = row
+        return ClockMark(wall, elapsed_s, boottime, bool(stepped_back), *of_the_timestamp)

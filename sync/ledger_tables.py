@@ -56,7 +56,8 @@ class ClockMark(NamedTuple):
     `wall` is the newest of the wall clock and of the accepted timestamp's `signed_at`, `elapsed_s` what was lived since
     a timestamp was accepted, `boottime` the running time of the device when it was written (None: an older version's).
     `stepped_back` tells that the wall clock was seen behind itself since. `version` and `signed_at` are those of the
-    accepted timestamp, which the mirror may have lost or been robbed of.
+    accepted timestamp, which the mirror may have lost or been robbed of; `root` and `keys` say by whom that one is
+    signed: the version of the root, and a digest of the keys that it names.
     """
 
     wall: float
@@ -65,6 +66,8 @@ class ClockMark(NamedTuple):
     stepped_back: bool = False
     version: int = 0
     signed_at: float = 0.0
+    root: int = 0
+    keys: str = ""
 
 
 MIGRATIONS: Final = Migrations("ledger")
@@ -159,3 +162,10 @@ def what_was_purged(tables: Any) -> None:  # noqa: ANN401
         "CREATE INDEX record_of_purge ON record (number) WHERE kind = 'purge'",
     ):
         tables.execute(statement)
+
+
+@MIGRATIONS()
+def whose_key_the_clock_follows(tables: Any) -> None:  # noqa: ANN401
+    """Where headquarters has taken the timestamp's key from a thief, what he signed with it is no floor any more."""
+    for column in ("root INTEGER NOT NULL DEFAULT 0", "keys TEXT NOT NULL DEFAULT ''"):
+        tables.execute(f"ALTER TABLE clock ADD COLUMN {column}")

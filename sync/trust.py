@@ -40,6 +40,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import (  # type: ignore[attr-defined]  # documented there, not re-exported
     Key,
     Metadata,
+    Root,
     Signature,
     TargetFile,
     Targets,
@@ -117,13 +118,16 @@ class Publication:
     """What one publication says, verified.
 
     `metadata` are the raw TUF files by name (`TOP_LEVEL` and the bureaus'), to be kept with the data and given to the
-    next read. `signed_at` is UTC seconds since 1970. `heads` and `statements` are by base feed; a supplement's head is
+    next read. `signed_at` is UTC seconds since 1970. `timestamp_keys` is a digest of the keys that the root, of
+    `root_version`, names for timestamps. `heads` and `statements` are by base feed; a supplement's head is
     asked for once the roll has said that it is this booth's.
     """
 
     metadata: Mapping[str, bytes] = field(repr=False)
     signed_at: float
     timestamp_version: int
+    root_version: int
+    timestamp_keys: str
     heads: Mapping[str, Head]
     statements: Mapping[str, Statement]
     hq_keys: HqKeys
@@ -276,10 +280,13 @@ def _read(spool: Spool, updater: Updater, folder: Path, feeds: Sequence[str]) ->
     for bureau in bureaus.values():
         targets |= bureau.supplements
     timestamp = _timestamp(folder)
+    root = Metadata[Root].from_bytes((folder / ROOT_FILE).read_bytes()).signed
     return Publication(
         metadata=_accepted(folder, feeds),
         signed_at=_signed_at(timestamp),
         timestamp_version=timestamp.version,
+        root_version=root.version,
+        timestamp_keys=hashlib.sha256("\n".join(sorted(root.roles["timestamp"].keyids)).encode()).hexdigest(),
         heads=heads,
         statements=statements,
         hq_keys=hq_keys,

@@ -249,6 +249,47 @@ def test_a_clock_set_to_2040_and_back_with_nothing_new(booth: Attacked, clocks: 
     heals(booth, clocks)
 
 
+# --- headquarters' own key, stolen -----------------------------------------------------------------------------------
+
+
+def test_a_timestamp_key_in_a_thiefs_hands(booth: Attacked, clocks: Clocks):
+    """The web server's key signs a word that runs ahead of every version and of the calendar: a new key mends it."""
+    thief = booth.hq.stolen()
+    thief.timestamp.version = thief.snapshot.version = 1_000_000_000
+    thief.touch(at=clocks.at().replace(year=2040))
+    booth.bring(thief.files())
+    booth.wait(lambda _: booth.timestamp_version() > 1_000_000_000)
+    shows(booth, "UNKNOWN")
+    booth.hq.put_out(4)
+    with changing_only(booth, ("feed", "refused older")):
+        booth.bring()
+        refuses(booth, "older")
+    stands(booth, "UNKNOWN")
+    booth.hq.change_key("timestamp")
+    booth.hq.change_key("snapshot")
+    heals(booth, clocks)
+    booth.stop()
+    booth.start()
+    stands(booth, "FRESH")
+
+
+def test_the_new_keys_first_word_is_new_once(booth: Attacked, clocks: Clocks):
+    """Put back each day, a mirror of before the exchange would have the same word count as the new key's first."""
+    booth.stop()
+    booth.keep_aside("mirror.db")
+    booth.start()
+    booth.hq.change_key("timestamp")
+    booth.fed(4)
+    clocks.run_s += 49 * HOUR  # and the wall clock is held
+    stands(booth, "EXPIRED")
+    booth.stop()
+    booth.put_back("mirror.db")
+    booth.start()
+    booth.wait(lambda told: told["mirror"]["feeds"]["base"]["serial"] == 3)
+    stands(booth, "EXPIRED")
+    heals(booth, clocks)
+
+
 # --- what is kept --------------------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,18 @@ def test_which_word_is_newer_than_the_last() -> None:
     assert accepted.is_surpassed_by(1, SIGNED + HOUR)  # headquarters changed the timestamp's key
 
 
+def test_what_a_thief_signed_is_no_floor_under_headquarters_next_key() -> None:
+    stolen = Chronicle.accepted(SIGNED + 10_000 * HOUR, 1_000_000, root=2, keys="stolen")
+    assert stolen.is_surpassed_by(8, SIGNED, root=3, keys="new")
+    assert not stolen.is_surpassed_by(8, SIGNED, root=3, keys="stolen")
+    assert not stolen.is_surpassed_by(8, SIGNED, root=2, keys="other")
+    mended = Chronicle.accepted(SIGNED, 8, root=3, keys="new")
+    assert not mended.is_surpassed_by(7, SIGNED - HOUR, root=3, keys="new")
+    assert not mended.is_surpassed_by(7, SIGNED - HOUR, root=2, keys="stolen")
+    unknown = Chronicle.accepted(SIGNED, 8)  # as an older version of this software wrote it
+    assert not unknown.is_surpassed_by(7, SIGNED - HOUR, root=3, keys="new")
+
+
 def test_no_timestamp_is_no_age() -> None:
     assert mirror_age_s(None, Chronicle(), SIGNED) is None
 

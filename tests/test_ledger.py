@@ -211,7 +211,7 @@ def test_the_clocks_mark_is_the_last_one_and_is_no_record(ledger: Ledger, path: 
     ledger.close()
     with Ledger.open(path, KEY) as again:
         assert again.clock() == ClockMark(1060.5, 90.0)
-        mark = ClockMark(1120.5, 150.0, 33.0, True, 7, 990.0)
+        mark = ClockMark(1120.5, 150.0, 33.0, True, 7, 990.0, 3, "0f")
         again.remember_clock(*mark)
         assert again.clock() == mark and again.clock().stepped_back is True
         assert again.length() == 0
