@@ -120,6 +120,7 @@ def booths_list(office: Office) -> None:
         for booth in register.booths():
             state = f"revoked {booth.revoked_at}" if booth.revoked_at else "takes part"
             click.echo(f"{booth.name}\t{booth.country}\tenrolled {booth.enrolled_at}\t{state}")
+    office.warn_if_late()
 
 
 @booths.command("changes")

@@ -157,6 +157,7 @@ def alerts_command(office: Office, limit: int, search: str, as_json: bool, datab
             click.echo(msgspec.json.encode(line).decode() if as_json else _in_one_line(line))
             shown += 1
     note(f"{shown} of {total} alerts." + (" More with a larger --limit." if shown < total else ""))
+    office.warn_if_late()
 
 
 def _in_one_line(line: AlertLine) -> str:

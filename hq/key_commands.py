@@ -135,6 +135,7 @@ def keys_list(office: Office, media: tuple[Path, ...]) -> None:
     for line in key_lines(store, published.load(office.repository().public, store), epochs):
         ends = f"ends {line.ends}" if line.ends[:1].isdigit() else line.ends
         click.echo("\t".join((line.name, line.key_id, line.lies, f"since {line.since}", ends, line.signs)))
+    office.warn_if_late()
 
 
 # --- exchange ------------------------------------------------------------------------------------------------

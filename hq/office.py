@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from failsafe.hq import courier as medium
+from failsafe.hq import upkeep
 from failsafe.hq.feeds.register import Register
 from failsafe.hq.feeds.repository import Repository
 from failsafe.hq.keyring.keys import HeadquartersError, KeyMissing, KeyStore
@@ -70,6 +71,15 @@ class Office:
         except KeyMissing:
             return False
         return not any((self.home / name).exists() for name in (f"public/{medium.TIMESTAMP}", REGISTER_FILE))
+
+    def warn_if_late(self) -> None:
+        """Say it where booths are no longer told that their notices are current."""
+        if late := upkeep.late(self.repository(), utc_now()):
+            note(
+                "Booths are no longer told that their notices are current: the timestamp "
+                f"{f'was last signed {late.signed_at}' if late.signed_at else 'cannot be read'}. `failsafe-hq upkeep` "
+                "signs it anew, or says why that cannot be."
+            )
 
     @contextmanager
     def register(self) -> Iterator[Register]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from failsafe.hq import enrol as enrolment
+from failsafe.hq import upkeep
 from failsafe.hq.feeds import epochs, publish
 from failsafe.hq.feeds.publish import BASE_FEED, moment
 from failsafe.hq.feeds.register import Register
@@ -71,15 +72,24 @@ def statement_command(office: Office, passphrase_file: Path | None, media: tuple
 @click.command("upkeep")
 @click.pass_obj
 def upkeep_command(office: Office) -> None:
-    """Do what is due by the calendar: a new epoch, links' certificates. `serve` calls this every hour."""
+    """Do what is due by the calendar: a new epoch, links' certificates, a timestamp that is late.
+
+    `serve` calls this every hour.
+    """
     now = utc_now()
+    late = upkeep.late(office.repository(), now)
     with office.register() as register:
         renewed = enrolment.renew_certificates(register, office.keys(), now=now)
         if renewed:
             click.echo(f"Certificates of {len(renewed)} links were renewed; links fetch them by themselves.")
         if epochs.is_due(register.epochs(), epochs.load(office.home), now):
             publish_now(office, register)
+        elif late is not None:
+            office.repository().touch_timestamp(now=utc_now())
+            click.echo(f"The timestamp is signed anew; it was last signed {late.signed_at or 'nobody knows when'}.")
         elif not renewed:
             click.echo("Nothing is due.")
+    if late is not None:
+        note("`failsafe-hq serve` signs the timestamp every ten minutes: see that it runs, and read its log.")
     for warning in office.repository().ends_soon(now):
         note(warning)

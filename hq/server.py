@@ -165,7 +165,8 @@ class Server:
         self, context: ssl.SSLContext, booths: socket.socket, ccc: socket.socket, ready: Callable[[Addresses], None]
     ) -> None:
         door = Door(self.desk, self.repository.public.root, self.clock).app()
-        page = make_app(self.desk, port=ccc.getsockname()[1])
+        late = lambda: upkeep.late(self.repository, self.clock())  # noqa: E731 - it has no other name
+        page = make_app(self.desk, port=ccc.getsockname()[1], late=late)
         servers: list[uvicorn.Server] = [
             _BoothServer(_for_booths(door, context)),
             _PageServer(page, port=ccc.getsockname()[1]),

@@ -16,16 +16,29 @@ from typing import Final
 
 import structlog
 
+from failsafe.hq.ccc.view import LateTimestamp
 from failsafe.hq.faults import HeadquartersError
+from failsafe.hq.feeds import published
+from failsafe.hq.feeds.publish import moment
 from failsafe.hq.feeds.repository import Repository
 from failsafe.sync.errors import SyncError
 
+# The server signs a timestamp every ten minutes; booths call their notices ageing after a day, by default.
+LATE_AFTER: Final = dt.timedelta(minutes=25)
 FIRST_AFTER_S: float = 60.0
 EVERY_S: float = 3600.0
 _TROUBLE: Final = "What was due could not be done: `failsafe-hq upkeep` says why."
 _CODE: Final = "from failsafe.hq.cli import main; main()"
 
 log = structlog.get_logger(__name__)
+
+
+def late(repository: Repository, now: dt.datetime) -> LateTimestamp | None:
+    """Whether booths have not been told for a while that what is published holds, by headquarters' own clock."""
+    signed_at = published.signed_at(repository.public)
+    if signed_at is None:
+        return LateTimestamp()
+    return LateTimestamp(signed_at=moment(signed_at)) if now - signed_at > LATE_AFTER else None
 
 
 async def keep_up(

@@ -16,6 +16,7 @@ from failsafe.hq.ccc.view import (
     AlertLine,
     BoothLine,
     ChangesView,
+    LateTimestamp,
     ListView,
     MeasurementFile,
     Telling,
@@ -190,7 +191,8 @@ class Served(Screen):
 
     def __init__(self, *lines: AlertLine) -> None:
         self.desk = InTestDesk(*lines)
-        super().__init__(lambda port: make_app(self.desk, port=port), CccServer)
+        self.late: LateTimestamp | None = None
+        super().__init__(lambda port: make_app(self.desk, port=port, late=lambda: self.late), CccServer)
 
     def stop(self) -> bool:
         """Let the desk answer, and ask the server to stop; True when its thread has ended."""

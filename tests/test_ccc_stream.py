@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from failsafe.hq.ccc import stream
 from failsafe.hq.ccc.app import MOST_LINES
 from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, Push
-from failsafe.hq.ccc.view import BoothLine
+from failsafe.hq.ccc.view import BoothLine, LateTimestamp
 from failsafe.screens import streams
 from failsafe.sync.reports import MatchReason, Urgency
 from tests.ccc_page import AT, ModelPage, Served, in_order, line, next_push, numbers, ringing, serving, three, view
@@ -59,6 +59,21 @@ def test_what_changes_of_an_alert_crosses_again(served: Served) -> None:
             next_push(events, page)
             assert page.told[-1] == [changed.number]
             assert page.shown[1] == changed
+
+
+def test_a_timestamp_that_is_late_is_told_though_nothing_else_changes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BEATS_A_LOOK", 1)
+    monkeypatch.setattr(streams, "BEAT_S", 0.05)
+    page = ModelPage()
+    with served.events() as events:
+        assert next_push(events, page).late is None
+        for late in (LateTimestamp(signed_at=AT), LateTimestamp(), None):
+            served.late = late
+            push = next_push(events, page)
+            assert (push.late, push.lines, push.booths) == (late, (), ())
+    assert numbers(page.shown) == [2, 3, 1]
 
 
 def test_booths_come_change_and_go(served: Served) -> None:

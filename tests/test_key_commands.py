@@ -12,9 +12,12 @@ import pytest
 from cryptography import x509
 
 from failsafe.agent import keys as booth_keys
-from failsafe.hq import key_commands
+from failsafe.hq import key_commands, upkeep
+from failsafe.hq.ccc.view import LateTimestamp
 from failsafe.hq.feeds import epochs, published
+from failsafe.hq.feeds.publish import moment
 from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
 from failsafe.hq.keyring.keys import SERVER_NAMES, KeyStore
 from failsafe.sync import envelope
 from failsafe.sync.records import encode
@@ -299,6 +302,57 @@ def test_an_epoch_ends_by_the_calendar(hq: Terminal):
     assert "Nothing is due" in hq("upkeep").stdout
     aged(hq, 8)
     assert "epoch 3" in hq("publish").stdout
+
+
+# --- a timestamp that is late ------------------------------------------------------------------------------------
+
+
+def test_a_late_timestamp_is_said_where_operators_look_and_signed_by_upkeep(hq: Terminal):
+    for words in (("booths", "list"), ("keys", "list"), ("alerts",)):
+        assert "no longer told" not in hq(*words).stderr
+    then = now() - dt.timedelta(minutes=50)
+    hq_repository(hq).touch_timestamp(now=then)
+    for words in (("booths", "list"), ("keys", "list"), ("alerts",)):
+        told = hq(*words).stderr
+        assert f"last signed {moment(then)}" in told and "failsafe-hq upkeep" in told
+    done = hq("upkeep")
+    assert "signed anew" in done.stdout and "see that it runs" in done.stderr
+    assert "Nothing is due" in hq("upkeep").stdout
+
+
+def test_a_timestamp_that_cannot_be_signed_is_late_and_upkeep_says_why(hq: Terminal, tmp_path: Path):
+    hq_repository(hq).touch_timestamp(now=now() - dt.timedelta(minutes=50))
+    (hq.home / "online" / "timestamp.pem").rename(tmp_path / "timestamp.pem")
+    refused = hq("upkeep", code=1)
+    assert "online/timestamp.pem is not there or cannot be read" in refused.stderr
+    (tmp_path / "timestamp.pem").rename(hq.home / "online" / "timestamp.pem")
+    assert "signed anew" in hq("upkeep").stdout
+
+
+@pytest.mark.parametrize(("minutes", "is_late"), [(0, False), (24, False), (26, True), (60 * 24, True), (-10, False)])
+def test_lateness_is_counted_by_headquarters_clock(hq: Terminal, minutes: int, is_late: bool):
+    signed = now().replace(microsecond=0)
+    hq_repository(hq).touch_timestamp(now=signed)
+    found = upkeep.late(hq_repository(hq), signed + dt.timedelta(minutes=minutes))
+    assert found == (LateTimestamp(signed_at=moment(signed)) if is_late else None)
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{}", b'{"signed": {"signed_at": 7}}', b'{"signed": {"signed_at": ""}}']
+)
+def test_a_timestamp_that_cannot_be_read_is_late(hq: Terminal, content: bytes | None):
+    file = hq.home / "public" / "metadata" / "timestamp.json"
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert upkeep.late(hq_repository(hq), now()) == LateTimestamp()
+
+
+def hq_repository(hq: Terminal) -> Repository:
+    return Repository(hq.home, KeyStore.open(hq.home))
+
+
+# --- what is set -------------------------------------------------------------------------------------------------
 
 
 def test_how_long_is_a_setting(hq: Terminal):

@@ -7,6 +7,7 @@ import datetime as dt
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -551,8 +552,10 @@ def test_the_timestamp_goes_on_being_signed_and_outlives_a_lost_key(tmp_path):
     hq = Headquarters(tmp_path / "hq")
     script = tmp_path / "hasty.py"
     script.write_text(
-        "from failsafe.hq import server\n"
+        "import datetime as dt\n"
+        "from failsafe.hq import server, upkeep\n"
         "server.TIMESTAMP_EVERY_S = server._TRY_AGAIN_S = 0.05\n"
+        "upkeep.LATE_AFTER = dt.timedelta(seconds=3)\n"
         "from failsafe.hq.cli import main\n"
         "main()\n"
     )
@@ -562,11 +565,26 @@ def test_the_timestamp_goes_on_being_signed_and_outlives_a_lost_key(tmp_path):
         _wait_for(lambda: _timestamp_version(hq) > 3)
         key.rename(tmp_path / "safe.pem")
         _wait_for(lambda: "timestamp is not signed" in running.errors.read_text())
+        _wait_for(lambda: _late(running) is not None)
+        assert _late(running) == {"signed_at": _signed_at(hq)}
         (tmp_path / "safe.pem").rename(key)
         before = _timestamp_version(hq)
         _wait_for(lambda: _timestamp_version(hq) > before + 1)
+        _wait_for(lambda: _late(running) is None)
     finally:
         assert running.end() == 0
+
+
+def _signed_at(hq: Headquarters) -> str:
+    return json.loads((hq.public / "metadata" / "timestamp.json").read_bytes())["signed"]["signed_at"]
+
+
+def _late(running: Serving) -> dict[str, str] | None:
+    """What the command centre's page is told first."""
+    token = re.search(r'name="page-token" content="([^"]+)"', httpx.get(running.ccc, trust_env=False).text)[1]
+    headers = {"x-page-token": token, "origin": running.ccc}
+    with httpx.stream("POST", f"{running.ccc}/events", json={}, headers=headers, trust_env=False) as answer:
+        return next(json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))["late"]
 
 
 def test_an_epoch_that_is_over_is_changed_by_the_server(tmp_path):

@@ -75,6 +75,8 @@ SPEAKERS: Final = (
     "sync/feed.py",
     "sync/intake.py",
     "sync/ledger.py",
+    "sync/ledger_chain.py",
+    "sync/ledger_post.py",
     "sync/link.py",
     "sync/mirror.py",
     "sync/refresh.py",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -21,7 +22,8 @@ from starlette.middleware import Middleware
 from starlette.responses import Response as PlainResponse
 from starlette.routing import Route
 
-from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, ListDesk, tell
+from failsafe.hq.ccc.stream import STREAM_LIMIT, Held, ListDesk, in_time, tell
+from failsafe.hq.ccc.view import LateTimestamp
 from failsafe.hq.ccc.words import TABLES
 from failsafe.screens.gate import Answer, Gate, Refused, json_answer, order, refusals
 from failsafe.screens.server import ScreenServer
@@ -79,12 +81,15 @@ class Acknowledged(msgspec.Struct, frozen=True):
     acknowledged: int
 
 
-def make_app(desk: ListDesk, *, port: int = DEFAULT_PORT) -> Starlette:
+def make_app(
+    desk: ListDesk, *, port: int = DEFAULT_PORT, late: Callable[[], LateTimestamp | None] = in_time
+) -> Starlette:
     """The page as an ASGI application that answers at 127.0.0.1:`port` and localhost:`port` only.
 
+    `late` says whether booths are still told that their notices are current; it is asked in worker threads.
     Whoever serves it otherwise than by `CccServer` calls `app.state.streams.end()` when the server is to stop.
     """
-    page = _Page(desk)
+    page = _Page(desk, late)
     routes = [
         *page.shelf.routes(),
         Route("/events", page.events, methods=["POST"]),
@@ -112,8 +117,9 @@ class CccServer(ScreenServer):
 class _Page:
     """The endpoints over one desk."""
 
-    def __init__(self, desk: ListDesk) -> None:
+    def __init__(self, desk: ListDesk, late: Callable[[], LateTimestamp | None]) -> None:
         self._desk = desk
+        self._late = late
         self.shelf = Shelf("failsafe.hq.ccc", pages={"/": "ccc.html"}, words=TABLES)
         self.streams = Streams(STREAM_LIMIT)
 
@@ -122,7 +128,8 @@ class _Page:
         return EventStream(self.streams, partial(self._tell, asked), _LOG)
 
     async def _tell(self, asked: Asked, line: Line) -> None:
-        await tell(line, self._desk, Held(asked.limit, asked.search.strip(), asked.booth, asked.changes))
+        held = Held(asked.limit, asked.search.strip(), asked.booth, asked.changes, self._late)
+        await tell(line, self._desk, held)
 
     async def acknowledge(self, request: Request) -> Response:
         asked = await self._order(request, Acknowledging)

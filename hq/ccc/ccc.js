@@ -8,7 +8,7 @@ import { age, number } from "./figures.js";
 import { keep, kept } from "./keep.js";
 import { keyChoice, keys } from "./keys.js";
 import { onRelease } from "./press.js";
-import { acknowledged, alertsCount, attaching, between, category, chain, clock, countryName, day, facts, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
+import { acknowledged, alertsCount, attaching, between, category, chain, clock, countryName, day, facts, full, grounds, kind, marked, mirror, place, telling, verdict, whose } from "./say.js";
 import { heads, rows } from "./table.js";
 import { languageChoice, onLanguage, t, tn, tr } from "./texts.js";
 import { speaker } from "./tone.js";
@@ -114,6 +114,15 @@ function ringing() {
   $("ringing").hidden = !waiting.length;
   document.title = facts(waiting.length > 0 && t("({n}) URGENT", { n: total }), !up() && t("NO CONNECTION"), t("Command centre"), "Fail Safe Edge");
 }
+// Only what does not change is read out; how long ago it was goes on.
+function confirming() {
+  const late = view?.late;
+  put($("late-words"), Boolean(late), () => [shape("CHECK"), el("span", {}, t("Booths are no longer told that their notices are current."))]);
+  put($("late-since"), late && (late.signed_at
+    ? t("Headquarters’ timestamp was last signed {age} ago, {moment} UTC.", { age: age(between(late.signed_at, now())), moment: full(late.signed_at) })
+    : t("Headquarters’ timestamp cannot be read.")));
+  $("late").hidden = !late;
+}
 function standing() {
   put($("sound"), [sound.on(), sound.wanted()], ([on, wanted]) => [el("kbd", {}, "S"), on ? t("Sound is on") : wanted ? t("NO SOUND YET: press any key") : t("SOUND IS OFF: turn on")]);
   $("sound").dataset.on = String(sound.on());
@@ -129,6 +138,7 @@ function states() {
 }
 function draw() {
   ringing();
+  confirming();
   standing();
   put($("lost-words"), up() || !lostAt ? t("CONNECTING TO HEADQUARTERS’ DESK") : t("NO CONNECTION TO HEADQUARTERS’ DESK"));
   put($("lost-since"), !up() && lostAt ? [t("Since {time} UTC.", { time: clock(lostAt) }), view && t("The list stands as it was at {time} UTC.", { time: clock(view.at) }), t("This page comes back by itself.")].filter(Boolean).join(" ") : "");

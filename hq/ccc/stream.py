@@ -9,14 +9,14 @@ A search narrows what is shown, never what rings: the urgent alerts that nobody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from failsafe.hq.ccc.view import ChangesView, ListView, MeasurementFile
+from failsafe.hq.ccc.view import ChangesView, LateTimestamp, ListView, MeasurementFile
 from failsafe.screens import streams
 from failsafe.screens.streams import Line
 
@@ -67,6 +67,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
         lines: `AlertLine` of each alert that is new to this page or has changed.
         booths: `BoothLine` likewise; `gone` names booths that are listed no more.
         changes: the `ChangesView` of the booth that is open at this page, where it is new or has changed.
+        late: booths are told no more that their notices are current; None while they are.
     """
 
     number: int
@@ -80,6 +81,12 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     booths: tuple[msgspec.Raw, ...]
     gone: tuple[str, ...] = ()
     changes: msgspec.Raw | None = None
+    late: LateTimestamp | None = None
+
+
+def in_time() -> LateTimestamp | None:
+    """Nothing is late: what a page is told whose server signs no timestamps."""
+    return None
 
 
 @dataclass(slots=True)
@@ -89,12 +96,14 @@ class Held:
     Attributes:
         booth: the one that is open at this page; "": none, and nothing is read of any.
         most: at most so many of its changes are shown.
+        late: says whether the timestamp is; asked at each look.
     """
 
     limit: int
     search: str = ""
     booth: str = ""
     most: int = 0
+    late: Callable[[], LateTimestamp | None] = in_time
     number: int | None = None
     _lines: dict[int, int] = field(default_factory=dict)
     _booths: dict[str, int] = field(default_factory=dict)
@@ -105,16 +114,23 @@ class Held:
         """Ask the desk and tell what is new; None where nothing is."""
         found = desk.list(self.limit, self.search)
         everything = desk.list(1, "").total if self.search else found.total
-        return self.take(found, everything, desk.changes(self.booth, self.most) if self.booth else None)
+        changes = desk.changes(self.booth, self.most) if self.booth else None
+        return self.take(found, everything, changes, self.late())
 
-    def take(self, found: ListView, everything: int, changes: ChangesView | None = None) -> Push | None:
+    def take(
+        self,
+        found: ListView,
+        everything: int,
+        changes: ChangesView | None = None,
+        late: LateTimestamp | None = None,
+    ) -> Push | None:
         """The difference between what the page holds and what its search finds among `everything` there is."""
         shown = found.alerts[: self.limit]
         lines = _encoded({line.number: line for line in (*found.waiting, *shown)})
         booths = _encoded({booth.booth: booth for booth in found.booths})
         gone = tuple(self._booths.keys() - booths.keys())
         order, waiting = tuple(line.number for line in shown), tuple(line.number for line in found.waiting)
-        rest = (order, waiting, found.waiting_total, found.total, everything)
+        rest = (order, waiting, found.waiting_total, found.total, everything, late)
         new_lines, new_booths = _news(self._lines, lines), _news(self._booths, booths)
         first, self.number = self.number is None, found.number
         new_changes = self._new_changes(changes)
@@ -133,6 +149,7 @@ class Held:
             booths=new_booths,
             gone=gone,
             changes=new_changes,
+            late=late,
         )
 
     def _new_changes(self, changes: ChangesView | None) -> msgspec.Raw | None:

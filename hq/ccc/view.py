@@ -105,6 +105,15 @@ class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
+class LateTimestamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Booths are not told any more that what is published is headquarters' word: their notices age.
+
+    `signed_at` is the moment by headquarters' clock for which they were last told; "": nothing can be read.
+    """
+
+    signed_at: str = ""
+
+
 class ListView(msgspec.Struct, frozen=True, kw_only=True):
     """The whole list; urgent first, then newest first; at most `limit` lines of `total`.
 

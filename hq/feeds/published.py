@@ -6,6 +6,7 @@ signatures: everything here goes from the newest root down, as a booth would go,
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from failsafe.sync.errors import SyncError
 from failsafe.sync.records import (
     HQ_KEYS_TARGET,
     METADATA_FOLDER,
+    SIGNED_AT_FIELD,
     TARGETS_FOLDER,
     TIMESTAMP_FILE,
     HqKeys,
@@ -76,6 +78,19 @@ def load(public: Spool, keys: KeyStore) -> Published:
         return at_snapshot(public, newest, timestamp.signed.snapshot_meta.version)
     except (RepositoryError, SyncError) as error:
         raise RepositoryFault("The public folder is not whole, or not signed by this headquarters.") from error
+
+
+def signed_at(public: Spool) -> dt.datetime | None:
+    """For which moment booths were last told that what is published holds; None where nothing of it can be read.
+
+    Nothing is verified: whoever shows it wants to know it also where keys are missing.
+    """
+    try:
+        timestamp = msgspec.json.decode(public.read(f"{METADATA_FOLDER}/{TIMESTAMP_FILE}", _METADATA_LIMIT))
+        at = dt.datetime.strptime(timestamp["signed"][SIGNED_AT_FIELD], "%Y-%m-%dT%H:%M:%SZ")
+    except (SyncError, OSError, msgspec.DecodeError, ValueError, TypeError, LookupError):
+        return None
+    return at.replace(tzinfo=dt.UTC)
 
 
 def newest_root(public: Spool) -> bytes:

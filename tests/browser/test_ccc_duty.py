@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine
+from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, LateTimestamp
 from failsafe.sync.reports import Finding, Moment
 from tests.browser import sight
 from tests.browser.chromium import DESK_SCREEN
 from tests.browser.conftest import Visitor
-from tests.browser.scenes import violations
+from tests.browser.scenes import speak, violations
 from tests.ccc_page import AT, Served, line, serving
 
 OFFICER = "Дежурная Примерова"
@@ -69,6 +70,37 @@ def test_one_officer_acknowledges_for_all_screens(served: Served, page: Page, vi
         expect(row(screen, 3)).to_contain_text(OFFICER)
         expect(screen).not_to_have_title("URGENT")
     assert served.desk.acknowledged == [((3, 2), OFFICER)]
+
+
+@pytest.mark.parametrize(
+    ("width", "language"), [(1024, "en"), (1024, "fr"), (1024, "es"), (1024, "ar"), (1440, "en"), (1440, "ar")]
+)
+def test_a_timestamp_that_is_late_stands_over_the_list(
+    served: Served, visitor: Visitor, width: int, language: str
+) -> None:
+    served.late = LateTimestamp(signed_at="2026-11-21T08:30:00Z")
+    page = visitor.open(served.port, viewport={"width": width, "height": 768 if width == 1024 else 900})
+    told = page.locator("#late")
+    expect(told).to_contain_text("no longer told that their notices are current")
+    expect(told).to_contain_text("last signed 1 h ago, Sat, November 21, 2026 at 08:30:00 UTC")
+    expect(told).to_contain_text("`failsafe-hq upkeep`")
+    speak(page, language)
+    expect(told).to_be_in_viewport(ratio=1)
+    if folder := os.environ.get("FAILSAFE_PICTURES"):
+        page.screenshot(path=f"{folder}/late-{language}-{width}.png")
+    expect(row(page, 3)).to_be_in_viewport()
+    assert violations(page) == []
+    assert told.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_what_is_late_goes_again(served: Served, page: Page) -> None:
+    expect(page.locator("#late")).to_be_hidden()
+    served.late = LateTimestamp()
+    served.desk.change()
+    expect(page.locator("#late")).to_contain_text("cannot be read")
+    served.late = None
+    served.desk.change()
+    expect(page.locator("#late")).to_be_hidden()
 
 
 def test_the_alert_that_is_open_is_acknowledged_alone(served: Served, page: Page) -> None:
