@@ -303,7 +303,7 @@ class Booth:
             edition=known.edition,
             refusal=known.refusal,
             mirror_fault=known.mirror_fault,
-            ledger_fault=known.recorder.fault,
+            ledger_fault=known.ledger_fault,
             tray_fault=self._tray.fault,
             undelivered=known.recorder.undelivered,
             alerts_waiting=known.recorder.alerts_waiting,

@@ -14,7 +14,7 @@ from failsafe.agent.fusion import MirrorState
 from failsafe.agent.health import HealthBook
 from failsafe.agent.notices import Edition
 from failsafe.agent.page.view import DetectorView, HeaderView, LinkView
-from failsafe.sync.errors import SyncError
+from failsafe.sync.errors import LedgerDamaged, SyncError
 from failsafe.sync.ledger import Ledger, Undelivered
 from failsafe.sync.reports import Heartbeat, LinkState, Moment, PartState, utc
 
@@ -103,7 +103,9 @@ class Condition:
         """What is wrong with the booth, each with what to do, in words for people."""
         faults = []
         if self.ledger_fault is not None:
-            faults.append(f"The ledger cannot record. {self.ledger_fault.advice}")
+            damaged = isinstance(self.ledger_fault, LedgerDamaged)
+            what = "The ledger is damaged." if damaged else "The ledger cannot record."
+            faults.append(f"{what} {self.ledger_fault.advice}")
         if self.tray_fault is not None:
             faults.append(f"Alerts cannot be laid out for the link. {self.tray_fault.advice}")
         if self.mirror_fault is not None:
@@ -132,7 +134,8 @@ class Condition:
         if self.mirror in _NOT_CURRENT:
             yield _NOT_CURRENT[self.mirror]
         if self.ledger_fault is not None:
-            yield "The ledger cannot record."
+            damaged = isinstance(self.ledger_fault, LedgerDamaged)
+            yield "The ledger is damaged." if damaged else "The ledger cannot record."
         for lane in self.lanes:
             if lane.radiation == "none":
                 continue
@@ -154,12 +157,18 @@ class Condition:
         if self.faults():
             yield "A fault is told below."
 
+    def _ledger(self) -> tuple[str, str]:
+        """The word for the ledger, and what is known of its damage."""
+        if isinstance(self.ledger_fault, LedgerDamaged):
+            return "DAMAGED", self.ledger_fault.detail
+        return "OK" if self.ledger_fault is None else "CANNOT RECORD", ""
+
     def observe(self, book: HealthBook) -> None:
         """Enter every part's state into the book that decides what headquarters hears of."""
         book.observe("mirror", self.mirror)
         book.observe("feed", f"refused {self.refusal.reason}" if self.refusal else "OK")
         book.observe("clock", "OK" if self.clock_trusted else "NOT TRUSTED")
-        book.observe("ledger", "OK" if self.ledger_fault is None else "CANNOT RECORD")
+        book.observe("ledger", *self._ledger())
         for detector in self.detectors:
             book.observe(detector.name, detector.state)
 

@@ -153,3 +153,10 @@ class WrongKey(StoreBroken):
 class StoreDamaged(StoreBroken):
     reason = "damaged"
     usual_advice = "Keep the file for examination; the service sets a damaged mirror aside and fetches it anew."
+
+
+class LedgerDamaged(StoreDamaged):
+    usual_advice = (
+        "Telephone the technician: leave the core running until nothing waits for headquarters. Then stop it, keep "
+        "ledger.db for examination and replace the disk."
+    )

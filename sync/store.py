@@ -250,6 +250,10 @@ class Store:
         finally:
             self.row("PRAGMA temp_store = MEMORY")
 
+    def copy_log(self) -> None:
+        """Copy of the write-ahead log into the file what nobody need wait for; the log stays."""
+        self.row("PRAGMA wal_checkpoint(PASSIVE)")
+
     def fold_log(self) -> bool:
         """Move the write-ahead log into the file and empty it.
 

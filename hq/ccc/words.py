@@ -88,6 +88,7 @@ PARTS: Final = {
 CONDITIONS: Final = {
     "NOT TRUSTED": ("CANNOT CLEAR", "not trusted"),
     "CANNOT RECORD": ("CANNOT CLEAR", "cannot record"),
+    "DAMAGED": ("CANNOT CLEAR", "damaged"),
     "FAULT": ("CANNOT CLEAR", "a fault of its own"),
     "unknown": ("NONE", "not known"),
     # Of a background and of a device's set-up.
