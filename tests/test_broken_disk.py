@@ -287,6 +287,132 @@ patch.undo()
 """)
 
 
+def test_a_step_is_taken_and_its_floor_noted_when_the_ledger_writes_again(on_it: Callable[[str], None]):
+    """The mirror has the step, the ledger cannot: nobody is cleared until it can, and then it knows the floor."""
+    on_it("""
+import pytest
+from failsafe.agent import recorder
+from failsafe.sync.ledger import Ledger
+from tests.attacked import fed, quickly
+patch = pytest.MonkeyPatch()
+quickly(patch)
+patch.setattr(recorder, "RETRY_S", 0.05)
+
+def noted():
+    with Ledger.open(booth.state / "ledger.db", booth.keys.ledger) as ledger:
+        ledger.check()
+        ledger.verify()
+        return ledger.floors()["base"].serial
+
+with fed(folder) as booth:
+    break_disk("ledger.db-wal")
+    head = booth.hq.put_out(5)
+    booth.bring()
+    booth.wait(lambda told: booth.serial() == head.serial and not told["ledger"]["recording"])
+    assert (booth.word(1), booth.word(5), booth.word(4711)) == ("STOP", "STOP", "CANNOT CLEAR")
+    mend_disk()
+    booth.wait(lambda told: told["ledger"]["recording"] and noted() == head.serial)
+    booth.wait(lambda _: booth.word(4711) == "CLEAR")
+patch.undo()
+""")
+
+
+def test_a_floor_that_was_never_noted_is_noted_by_the_next_start(on_it: Callable[[str], None]):
+    """The power goes while the ledger cannot write: the mirror alone knows the step, and lets nothing older in."""
+    on_it("""
+import pytest
+from failsafe.agent import recorder
+from tests.attacked import fed, quickly
+patch = pytest.MonkeyPatch()
+quickly(patch)
+patch.setattr(recorder, "RETRY_S", 0.05)
+with fed(folder) as booth:
+    old = booth.hq.files()
+    break_disk("ledger.db-wal")
+    head = booth.hq.put_out(5)
+    booth.bring()
+    booth.wait(lambda told: booth.serial() == head.serial and not told["ledger"]["recording"])
+    booth.stop()
+    mend_disk()
+    booth.bring(old)
+    booth.start()
+    booth.wait(lambda told: told["mirror"]["refused"] == "older")
+    assert booth.serial() == head.serial and booth.word(5) == "STOP"
+    head = booth.hq.put_out(6)
+    booth.bring()
+    booth.holds(head.serial)
+    booth.rows()
+    assert (booth.word(6), booth.word(4711)) == ("STOP", "CLEAR")
+patch.undo()
+""")
+
+
+def test_an_alert_that_cannot_be_laid_out_is_laid_out_later(on_it: Callable[[str], None]):
+    """It is in the ledger all the while; the page says that the link cannot have it."""
+    on_it("""
+import pytest
+from tests.attacked import fed, quickly
+from tests.test_attacks_link import lies_there, waiting
+patch = pytest.MonkeyPatch()
+quickly(patch)
+with fed(folder) as booth:
+    booth.wait(lambda _: lies_there(booth) == waiting(booth))
+    there = lies_there(booth)
+    break_disk(".part")
+    assert booth.word(1) == "STOP"
+    booth.wait(lambda _: any("cannot be laid out" in fault for fault in booth.header().faults))
+    assert lies_there(booth) == there < waiting(booth)
+    assert not [file for file in (booth.spool.root.parent / "out").rglob("*.part")]
+    mend_disk()
+    booth.wait(lambda _: lies_there(booth) == waiting(booth) > there)
+    booth.wait(lambda _: not booth.header().faults)
+patch.undo()
+""")
+
+
+@pytest.mark.parametrize("word", ["ledger.db", "ledger.db-wal", "ledger.db.coming", "ledger.db.going", "/state"])
+def test_a_key_that_cannot_be_exchanged_durably_leaves_a_file_that_opens(on_it: Callable[[str], None], word: str):
+    """Whatever fails, one of the two keys opens the whole ledger; once the disk is well the exchange goes through."""
+    on_it(
+        f"""
+word = {word!r}
+from failsafe.sync import exchange
+from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.ledger import Ledger
+from failsafe.sync.feed import Floor
+state = folder / "state"
+state.mkdir()
+path, old, new = state / "ledger.db", bytes(range(32)), bytes(range(1, 33))
+with Ledger.open(path, old) as ledger:
+    for serial in range(1, 200):
+        ledger.note_floor("base", Floor("first", serial, 10, 0))
+    head = ledger.head()
+
+def whole(key):
+    with Ledger.open(path, key) as ledger:
+        ledger.check()
+        ledger.verify()
+        return ledger.head() == head and ledger.floors()["base"].serial == 199
+
+break_disk(word)
+failed = None
+try:
+    exchange.exchange(path, old, new)
+except SyncError as error:
+    failed = error
+    assert error.advice
+mend_disk()
+assert failed is not None or word in ("ledger.db", "ledger.db-wal", "ledger.db.going")
+found = exchange.in_force(path, (old, new))
+assert found in (old, new) and whole(found)
+if found == old:
+    exchange.exchange(path, old, new)
+assert exchange.in_force(path, (old, new)) == new and whole(new)
+assert sorted(file.name for file in state.iterdir() if not file.name.endswith(("-wal", "-shm"))) == ["ledger.db"]
+"""
+    )
+
+
 def test_a_full_disk_under_the_link_keeps_the_old_publication_whole(own_mounts: list[str], tmp_path: Path) -> None:
     """Real blocks run out while files are put in place; with room again the next refresh brings what was missing."""
     body = """
