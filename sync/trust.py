@@ -95,6 +95,8 @@ TOP_LEVEL: Final = (ROOT_FILE, TIMESTAMP_FILE, SNAPSHOT_FILE, TARGETS_FILE)
 
 WELCOME_LIMIT: Final = 1024 * 1024
 _RECORD_LIMIT: Final = 1024 * 1024
+# A million notices are 51 MB. A payload is verified in memory: who has a bureau's key shall not fill it.
+PAYLOAD_LIMIT: Final = 512 * 1024 * 1024
 # Too few stop silently on an old root; a booth that was off for years follows them all.
 _MAX_ROOT_ROTATIONS: Final = 10_000
 _NOT_FOUND: Final = 404
@@ -148,6 +150,8 @@ class Publication:
             raise Malformed("A payload was asked for that no head names.")
         if (target.length, target.hashes.get("sha256")) != (payload.length, payload.sha256):
             raise Malformed("A head and its bureau do not say the same of a payload.")
+        if payload.length > PAYLOAD_LIMIT:
+            raise Malformed("A payload is longer than any this version reads.")
         return _verified_target(self._spool, target)
 
     def supplement(self, feed: str) -> Head:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import TargetFile
 
-from failsafe.sync.records import METADATA_FOLDER, Statement, encode, head_target, key_file
+from failsafe.sync.records import METADATA_FOLDER, Payload, Statement, encode, head_target, key_file
 from failsafe.sync.seal import SealSecret, seal
 from tests.attacked import BOOTH, Attacked, fed, only_refused, quickly
-from tests.far_hq import BUREAU, FEED, LINEAGE, TIMESTAMP, FarHq, Files, now
+from tests.far_hq import BUREAU, FEED, LINEAGE, TIMESTAMP, FarHq, Files, lay, now
 
 SOUGHT, NOBODY = 1, 4711
 ENDLESS = 1 << 40
@@ -311,6 +312,28 @@ def test_a_file_without_end(booth: Attacked, thief: FarHq, ending: str):
             booth.spool.write(TIMESTAMP, last)
 
     refused(booth, "truncated", attack)
+
+
+def test_a_payload_beyond_all_measure(booth: Attacked, thief: FarHq):
+    """The bureau's key is stolen: a file as long as its head says would fill the memory before it is hashed."""
+    path = f"feed/{FEED}/endless"
+    thief.bureaus[BUREAU].targets[path] = TargetFile(ENDLESS, {"sha256": 64 * "a"}, path)
+    endless = Payload(path=path, serial=3, length=ENDLESS, sha256=64 * "a")
+    thief.put_out(4, deltas=(), snapshot=endless)
+
+    def attack() -> None:
+        place = booth.spool.root / f"targets/feed/{FEED}/{64 * 'a'}.endless"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+        os.truncate(place, ENDLESS)
+        lay(booth.spool, thief.files(), instead=False)
+
+    refused(booth, "malformed", attack)
+
+
+@pytest.mark.parametrize("depth", [100, 5_000])
+def test_metadata_that_is_nested_without_end(booth: Attacked, thief: FarHq, depth: int):
+    refused(booth, "truncated", {**newer(thief), TIMESTAMP: b'{"signed":' + depth * b"[" + depth * b"]" + b"}"})
 
 
 @pytest.mark.parametrize(
