@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from failsafe.sync.errors import StoreBroken, SyncError
+from failsafe.sync.errors import LedgerDamaged, StoreBroken, StoreDamaged, SyncError
 from failsafe.sync.journal import whereabouts as whereabouts
 from failsafe.sync.ledger import Ledger, Undelivered
 
@@ -161,6 +161,8 @@ class Recorder:
                 self.head = self._ledger.head()
 
     def _failed(self, attempt: Attempt, error: SyncError) -> None:
+        if isinstance(error, StoreDamaged):
+            error = LedgerDamaged(error.detail)  # whose advice is another than a mirror's
         if self.fault is None or self.fault.reason != error.reason:
             _log.error("ledger cannot record", reason=error.reason, advice=error.advice)
         self.fault = error

@@ -14,12 +14,15 @@ from structlog.testing import capture_logs
 from failsafe.agent import notices, purging
 from failsafe.agent.notices import Notices
 from failsafe.agent.purging import Purged, Turns, noting
+from failsafe.hq.desk.desk import Desk
+from failsafe.hq.desk.tables import open_file, open_register
 from failsafe.hq.feeds import publish
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.feed import Floor
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.reports import Moment, Place, PurgeReceipt
+from failsafe.sync.reports import ALERTS_FOLDER, Envelope, Moment, Place, PurgeReceipt
+from failsafe.sync.spool import Spool
 from tests.publishing import now
 from tests.test_checks import Core
 from tests.test_notices import DOCUMENT, PATIENCE_S, House, entry, found
@@ -255,15 +258,35 @@ def test_a_booth_tells_headquarters_once_and_names_nobody(house):
         core.wait(lambda: core.state() == "FRESH")
         withdraw(house, 2)
         core.wait(lambda: core.booth._knowledge.edition.floors["base"].removed == 1)
-        core.wait(lambda: core.booth._knowledge.recorder.submit(_told).wait(1.0))
+        core.wait(lambda: _receipts(house))
     with Core(house) as core:
         core.wait(lambda: core.state() == "FRESH")
-    with Ledger.open(house.state / "ledger.db", house.keys.ledger) as ledger:
-        told = [one.body for one in ledger.entries() if isinstance(one.body, PurgeReceipt)]
-        ledger.check()
+    told = _receipts(house)
     assert [(one.feed, one.serial, one.removed, one.purged, one.held) for one in told] == [("base", 2, 1, 1, True)]
     assert "IMAGINARIEVA" not in repr(told) and "2026/2" not in repr(told)
 
 
-def _told(ledger: Ledger) -> None:
-    assert ledger.purges()
+def _receipts(house) -> list[PurgeReceipt]:
+    with Ledger.open(house.state / "ledger.db", house.keys.ledger) as ledger:
+        ledger.check()
+        return [one.body for one in ledger.entries() if isinstance(one.body, PurgeReceipt)]
+
+
+def test_headquarters_is_owed_a_purge_until_the_booth_has_signed_it(house, tmp_path):
+    desk = Desk(open_file(tmp_path / "desk.sqlite"), house.desk.keys, open_register(tmp_path / "register.sqlite"))
+
+    def brought() -> bool:
+        """What a stick would bring from the booth's spool, and whether the purge is confirmed then."""
+        out = Spool(house.spool.parent / "out")
+        names = out.names(f"{ALERTS_FOLDER}/") if out.root.is_dir() else []
+        desk.take([msgspec.json.decode(out.read(name, 1 << 20), type=Envelope) for name in names], now())
+        return [line.state for line in desk.purges("base", 2)] == ["confirmed"]
+
+    with Core(house) as core:
+        core.wait(lambda: core.state() == "FRESH")
+        withdraw(house, 2)
+        assert [line.state for line in desk.purges("base")] == ["owed"]
+        core.wait(brought)
+    (line,) = desk.purges("base")
+    assert (line.serial, line.why) == (2, "")
+    desk.close()
