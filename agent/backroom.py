@@ -37,7 +37,7 @@ from failsafe.sync.mirror import Mirror
 from failsafe.sync.seal import SealSecret
 from failsafe.sync.spool import Spool
 
-# Memory for decrypted pages: the trees that are filled in no order are then written once. It goes with the process.
+# Memory for decrypted pages: trees that are filled in no order are then written once. To read, little does.
 _CACHE_KIB: Final = 128 * 1024
 _NICENESS: Final = 10
 # Where memory runs out the kernel is to end this process, not the core: the unit's own score is -600.
@@ -251,11 +251,13 @@ def _outcome(work: _Work) -> _Outcome:
 
 
 def _done(work: _Work) -> Taken | None:
-    with Mirror.open(Path(work.mirror), work.key, cache_kib=_CACHE_KIB) as held:
-        if work.publication is not None:
-            return work.publication.take(held)
-        held.bind(_bind)
+    path = Path(work.mirror)
+    if work.publication is None:
+        with Mirror.open(path, work.key) as held:
+            held.bind(_bind)
         return None
+    with Mirror.open(path, work.key, cache_kib=_CACHE_KIB) as held:
+        return work.publication.take(held)
 
 
 def _bind(lines: Iterator[Numbered]) -> Iterable[bytes]:
