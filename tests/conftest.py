@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -28,7 +29,6 @@ WORKERS_A_CORE = 2
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many tests run at once with `-n auto`."""
     return WORKERS_A_CORE * len(os.sched_getaffinity(0))
-
 
 
 def missing_part(what: str) -> None:
@@ -63,6 +63,29 @@ def own_mounts() -> list[str]:
     ):
         missing_part("needs `unshare --mount --map-root-user` (util-linux, and user namespaces allowed)")
     return command
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a costly folder once in a run: the worker that needs it first makes it, the others wait for it.
+
+    Nobody may change what is in it: copy it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    base = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f"{name}.made"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # somebody failed at it
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
 
 
 # --- a headquarters, its desk and one booth that sends to it --------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,9 +76,9 @@ def _standing(chromium: Browser) -> Iterator[Visitor]:
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Lane:
+def founded(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Lane:
     """Headquarters and a booth, founded once; each module's lane goes on from a copy."""
-    return lane.found(tmp_path_factory.mktemp("founded"))
+    return Lane.at(made_once("founded-lane", lane.found))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,6 @@ def centre(founded: Lane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     begun = Lane.begin(founded, tmp_path_factory.mktemp("centre"))
     assert isinstance(begun, Lane)
     try:
-        begun.root_sha256 = founded.root_sha256
         begun.open_line()
         begun.open()
         yield begun

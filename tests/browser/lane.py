@@ -144,7 +144,7 @@ class Lane(Journey):
         time.sleep(self.windows.before_s + 0.1)
 
 
-def found(folder: Path) -> Lane:
+def found(folder: Path) -> None:
     """Headquarters with the subjects' notices, and a booth that has taken them and stands still."""
     house = Lane(folder)
     house.found_headquarters([*(one.notice(number) for number, one in enumerate(SUBJECTS)), LISTED])
@@ -155,6 +155,4 @@ def found(folder: Path) -> Lane:
         house.start_core()
         house.await_status(lambda status: status["mirror"]["state"] == "FRESH", "fresh notices")
     finally:
-        house.end()
-    (house.folder / "core.log").unlink()
-    return house
+        house.put_down()

@@ -26,12 +26,16 @@ LATE_NOTICE = {
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Journey:
+def founded(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Journey:
     """Headquarters with 1,000 invented notices and two booths; ours has taken serial 2 and stands still.
 
     `old-stick` holds the publication of serial 1, `stick` that of serial 2.
     """
-    house = Journey(tmp_path_factory.mktemp("founded"))
+    return Journey.at(made_once("founded-story", _found))
+
+
+def _found(folder: Path) -> None:
+    house = Journey(folder)
     invented = Path(house.folder / "invented.jsonl")
     house.hq("keys", "init")
     house.hq("invent", "1000", "--out", str(invented))
@@ -47,9 +51,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Journey:
         house.start_core()
         house.await_status(lambda status: status["mirror"]["state"] == "FRESH", "fresh notices")
     finally:
-        house.end()
-    (house.folder / "core.log").unlink()
-    return house
+        house.put_down()
 
 
 def _enrol_neighbour(house: Journey) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from failsafe.agent.control import CoreUnreachable
 from failsafe.agent.demo.house import BOOTH, DemoFailed, House, Windows, program
@@ -30,6 +30,7 @@ from failsafe.sync.spool import Spool
 
 PATIENCE_S = 20.0
 LOOK_AGAIN_S = 0.03
+PASSPHRASE_FILE = "passphrase"  # of the offline keys of an invented headquarters
 WINDOWS = Windows(before_s=0.2, after_s=2.5)
 PACE = 0.05  # the portal's seconds in ours; its passages then take about 0.1 s
 
@@ -190,7 +191,21 @@ class Journey(House):
         (folder / "core.log").touch()
         journey = cls(folder, windows)
         journey._hq_environment = dict(founded._hq_environment)
-        journey.configure(json.loads((folder / f"{BOOTH}.welcome.json").read_bytes())["root_sha256"])
+        journey.root_sha256 = json.loads((folder / f"{BOOTH}.welcome.json").read_bytes())["root_sha256"]
+        journey.configure(journey.root_sha256)
+        return journey
+
+    def put_down(self) -> None:
+        """Leave it as it stands, to be begun from by whoever looks at it again."""
+        self.end()
+        (self.folder / "core.log").unlink()
+        (self.folder / PASSPHRASE_FILE).write_text(self._hq_environment["FAILSAFE_HQ_PASSPHRASE"])
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """What was put down there, perhaps by another worker of this run."""
+        journey = cls(folder)
+        journey._hq_environment["FAILSAFE_HQ_PASSPHRASE"] = (folder / PASSPHRASE_FILE).read_text()
         return journey
 
     def end(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,8 +30,10 @@ class ShortMemory(Lane):
 
 
 @pytest.fixture
-def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
-    founded = lane.found(tmp_path_factory.mktemp("founded"))
+def booth(
+    made_once: Callable[[str, Callable[[Path], object]], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lane]:
+    founded = Lane.at(made_once("founded-lane", lane.found))
     begun = ShortMemory.begin(founded, tmp_path_factory.mktemp("shift"))
     assert isinstance(begun, Lane)
     try:
