@@ -37,7 +37,7 @@ from failsafe.sync.reports import (
 )
 
 RECEIVED = "2026-11-21T12:00:05Z"
-PATIENCE_S = 20.0  # for what a test waits for; nothing waits that long unless the test fails
+PATIENCE_S = 60.0  # for what a test waits for; nothing waits that long unless the test fails
 
 
 def alert(number=1, **changes):

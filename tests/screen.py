@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from failsafe.screens.server import ScreenServer
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Screen:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from failsafe.agent import control
 from failsafe.agent.control import CoreUnreachable, Visitor
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PERSON = {"surname": "QUILLFEATHER", "birth_date": "1970-01-01"}
 
 

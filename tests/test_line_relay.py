@@ -31,7 +31,7 @@ from failsafe.drivers.reading import Background, Malformed, Reading, Unknown
 from failsafe.drivers.relayed import RelayedPort
 from tests.tcp_device import TcpDevice
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 BACKGROUND = b"GB,000380,000383,000403,000361\r\n"
 NAME = "portal-1"
 

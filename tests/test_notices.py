@@ -29,7 +29,7 @@ from failsafe.sync.spool import Spool
 from tests.publishing import Desk, now
 
 BOOTH = "ZZ-TEST-01"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 DOCUMENT = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="stolen")
 
 

@@ -37,7 +37,7 @@ from tests import publishing
 from tests.far_end import FarEnd, serving
 from tests.sending import REGISTER_FILE, Booth
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

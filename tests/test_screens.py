@@ -30,7 +30,7 @@ from tests import wording
 PORT = 8799
 OURS = f"http://127.0.0.1:{PORT}"
 LOG = logging.getLogger("tests.screens")
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,7 +29,7 @@ from failsafe.sync.ledger import Ledger
 from failsafe.sync.link import Settings
 from failsafe.sync.service import Pulse
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 ZONE = td3("SAMPLE", "ANNA", "AA0000001", "FRA", "740812", "F", "310101")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Playwright, ViewportSize, expect
 
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000
 BOOTH_SCREEN: Final[ViewportSize] = {"width": 1024, "height": 768}  # the smallest screen that is promised
 DESK_SCREEN: Final[ViewportSize] = {"width": 1280, "height": 800}
 

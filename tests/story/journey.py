@@ -28,7 +28,7 @@ from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, WELCOME_FILE
 from failsafe.sync.reports import Alert, HealthChange, Measurement
 from failsafe.sync.spool import Spool
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LOOK_AGAIN_S = 0.03
 PASSPHRASE_FILE = "passphrase"  # of the offline keys of an invented headquarters
 WINDOWS = Windows(before_s=0.2, after_s=2.5)
