@@ -110,6 +110,8 @@ DESK_FIGURES = {
 FEED_FIGURES = {
     "feed_snapshot",
     "feed_snapshot_received",
+    "feed_snapshot_resumed",
+    "feed_snapshot_cable",
     "feed_unchanged_cpu",
     "feed_unchanged_bodies",
     f"feed_delta_of_{SIZE}",
