@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from failsafe.hq.courier import take_mail
-from failsafe.sync import courier, envelope
+from failsafe.sync import courier, envelope, seal
 from failsafe.sync.errors import Missing
 from failsafe.sync.mailbag import BOOTHS_FOLDER, export_folder
 from failsafe.sync.records import encode
-from failsafe.sync.reports import HEARTBEAT_FILE, Receipt, alert_file, receipt_file
+from failsafe.sync.reports import HEARTBEAT_FILE, Envelope, Receipt, alert_file, receipt_file
 from failsafe.sync.spool import Spool
 from tests.publishing import Desk as Headquarters
 from tests.sending import AT, Booth, open_desk
@@ -128,6 +128,22 @@ def test_a_hostile_stick_harms_nothing(hq, desk, sender, stick, tmp_path):
     assert taken.receipts == 1 and sum(taken.refused.values()) >= 3
     assert list(receipts(stick)) == [f"{sender.entries[3].body.id}.json"]
     assert desk.list(10, "").total == 1
+
+
+@pytest.mark.parametrize("plain", [b"", b'{"sequence":1,"entry":"\xff"}', b'{"\xff":0}', b'{"sequence":' + 4000 * b"["])
+def test_what_anybody_may_seal_for_headquarters_spoils_no_stick(desk, sender, stick, plain):
+    """The sealing key is public: whoever has the stick may put text of their own among true alerts."""
+    sender.queue(2)
+    sender.export(stick)
+    place, public = stick / BOOTHS_FOLDER / sender.name, sender.public.seal
+    for purpose, about in (("alert", "01900000-0000-7000-8000-000000000009"), ("heartbeat", "2026-11-22T08:00:00Z")):
+        box = seal.seal(plain, public, purpose=purpose, booth=sender.name, about=about)
+        forged = Envelope(id=about, booth=sender.name, urgency="urgent", recipient=public.key_id, sealed=box)
+        file = alert_file("urgent", 1, about) if purpose == "alert" else HEARTBEAT_FILE
+        (place / file).write_bytes(encode(forged))
+    taken = take_mail(stick, desk, AT)
+    assert (taken.receipts, taken.heartbeats) == (2, 0) and sum(taken.refused.values()) == 2
+    assert desk.list(10, "").total == 2
 
 
 def test_receipts_are_not_written_through_a_link(desk, sender, stick, tmp_path):
