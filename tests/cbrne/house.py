@@ -15,7 +15,8 @@ from failsafe.hq.cbrne.programme import WebhookTable
 from failsafe.sync.records import encode
 from tests.programme_side import RECEIVED, Authority, alert, entry
 
-SHORT = Patience(step_s=0.4, total_s=1.0)
+STEADY = Patience(step_s=60.0, total_s=60.0)  # on a busy machine, too
+SHORT = Patience(step_s=1.0, total_s=2.5)  # with a server that will never answer
 NOW = dt.datetime(2026, 11, 21, 12, 0, 10, tzinfo=dt.UTC)
 RECIPIENTS = ["duty@cbrne.example", "night@cbrne.example"]
 
@@ -76,7 +77,7 @@ class House:
             found = outbox.tellings(connection, [alert(number).id]).get(alert(number).id, ())
         return next(one for one in found if one.channel == channel)
 
-    def messenger(self, settings, patience=SHORT):
+    def messenger(self, settings, patience=STEADY):
         (sender,) = channels.senders(settings)
         sender._patience = patience
         return Messenger(self.engine, sender, self.times.clock())
@@ -86,9 +87,9 @@ def send(sender, told=()):
     return sender.send(Letter(alert().id, encode(alert()), RECEIVED, tuple(told)), NOW)
 
 
-def webhook(settings, patience=SHORT):
+def webhook(settings, patience=STEADY):
     return Webhook(settings, settings.table.webhook, patience)
 
 
-def mailer(settings, patience=SHORT):
+def mailer(settings, patience=STEADY):
     return Mail(settings, settings.table.mail, patience)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from failsafe.hq.cbrne.programme import ProgrammeFault
-from tests.cbrne.house import RECIPIENTS, mailer, send
+from tests.cbrne.house import RECIPIENTS, SHORT, STEADY, mailer, send
 from tests.programme_side import PATIENCE_S, Authority, MailServer, WebServer, alert, closing, free_port
 
 
@@ -83,7 +83,8 @@ def test_a_lost_password_or_authority_file_is_said(house, mail):
 )
 def test_whatever_happens_after_the_text_is_said(house, order, said, is_line_down):
     with closing(MailServer(house.authority, order)) as server:
-        outcome = send(mailer(house.configure(mail=server.port)))
+        patience = SHORT if order in ("hang", "drip") else STEADY
+        outcome = send(mailer(house.configure(mail=server.port), patience))
         assert said in outcome.trouble and outcome.is_line_down is is_line_down
         assert len(server.all()) == 1
 
@@ -119,7 +120,7 @@ def test_all_have_it_already(house):
 def test_nobody_there_and_a_server_of_another_kind(house):
     assert "Nobody listens there" in send(mailer(house.configure(mail=free_port()))).trouble
     with closing(WebServer()) as server:
-        assert send(mailer(house.configure(mail=server.port))).is_line_down
+        assert send(mailer(house.configure(mail=server.port), SHORT)).is_line_down
 
 
 def test_a_server_that_greets_with_a_refusal_is_asked_nothing(house):

@@ -11,7 +11,7 @@ from failsafe.hq.cbrne.channels import Webhook, make_key
 from failsafe.hq.cbrne.programme import ProgrammeFault, WebhookTable
 from failsafe.sync.reports import Alert
 from failsafe.sync.seal import signing_public
-from tests.cbrne.house import SHORT, send, webhook
+from tests.cbrne.house import SHORT, STEADY, send, webhook
 from tests.programme_side import Authority, WebServer, alert, closing, free_port
 from tests.test_telling import check_call
 
@@ -55,7 +55,8 @@ def test_a_stranger_with_another_certificate_gets_nothing(house, tmp_path):
 )
 def test_whatever_is_no_success_is_said(house, order, said, is_line_down):
     with closing(WebServer(order)) as server:
-        outcome = send(webhook(house.configure(web=server.port)))
+        patience = SHORT if order in ("hang", "drip") else STEADY
+        outcome = send(webhook(house.configure(web=server.port), patience))
         assert said in outcome.trouble and outcome.is_line_down is is_line_down
         assert len(server.all()) == 1  # a redirect was not followed
 
@@ -64,7 +65,7 @@ def test_nobody_there_and_no_such_name(house):
     assert "Nobody listens there" in send(webhook(house.configure(web=free_port()))).trouble
     settings = house.configure()
     table = WebhookTable(url="https://nowhere.invalid/")
-    assert send(Webhook(settings, table, SHORT)).is_line_down
+    assert send(Webhook(settings, table, STEADY)).is_line_down
 
 
 def test_proxies_of_the_environment_are_not_asked(house, web, monkeypatch):
