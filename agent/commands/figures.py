@@ -25,6 +25,8 @@ TARGETS: Final[Mapping[str, float]] = {
     "first_verdict@1000000": 5.0,
     "core_memory_peak@1000000": 480.0,
     "delta_searchable@1000000": 1.0,
+    "snapshot_applied@1000000": 60.0,
+    "snapshot_searchable@1000000": 180.0,
     "index_search_with_birth_p99@50000": 4.0,
     "index_search_name_only_p99@50000": 4.0,
     "index_search_with_birth_p50@1000000": 3.0,

@@ -146,7 +146,7 @@ class Station(House):
         return {name: feed["serial"] for name, feed in mirror["feeds"].items()}
 
     def cpu_s(self) -> float:
-        """Seconds of processor time that the core has taken."""
+        """Seconds of processor time that the core has taken, with its processes that have ended."""
         assert self.core is not None
         return _cpu_s(Path(f"/proc/{self.core.pid}/stat").read_text(encoding="ascii"))
 
@@ -163,9 +163,9 @@ def memory_mb(status: str) -> tuple[float, float]:
 
 
 def _cpu_s(stat: str) -> float:
-    """Seconds of processor time, in user and system mode, of a `/proc/PID/stat`; ticks are hundredths."""
+    """Seconds of processor time of a `/proc/PID/stat`, its own and its ended children's; ticks are hundredths."""
     fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100.0
+    return sum(map(int, fields[11:15])) / 100.0
 
 
 class Ear:
