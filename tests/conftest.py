@@ -24,11 +24,32 @@ hypothesis.settings.load_profile("house")
 PROJECT = Path(__file__).resolve().parent.parent
 # About half of the suite's time is waiting: for processes that start, time limits that pass, browsers.
 WORKERS_A_CORE = 2
+BESIDE_A_JOURNEY = 5  # files of other tests
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many tests run at once with `-n auto`."""
     return WORKERS_A_CORE * len(os.sched_getaffinity(0))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take file after file: the journeys, which mostly wait, are spread among those that compute.
+
+    The long ones come first, so that no worker is alone with one in the end.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    journeys = [file for file in files if file.parent.name == "story"]
+    journeys.sort(key=lambda file: all(item.get_closest_marker("slow") is None for item in files[file]))
+    others = [file for file in files if file.parent.name != "story"]
+    spread: list[Path] = []
+    while journeys or others:
+        spread += [*journeys[:1], *others[:BESIDE_A_JOURNEY]]
+        del journeys[:1], others[:BESIDE_A_JOURNEY]
+    items[:] = [item for file in spread for item in files[file]]
 
 
 def missing_part(what: str) -> None:
