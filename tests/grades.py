@@ -29,10 +29,10 @@ from tests.bench.peoples import Drawn, Humanity
 
 SEED = 707
 # The budget of innocents in 100,000, with room for a population that is not this one.
-POSSIBLE, STRONG, NUCLEAR = 45.0, 5.0, 450.0
-SIZES = ((500, 15_000), (5_000, 40_000), (50_000, 15_000))  # persons, innocents
+POSSIBLE, STRONG, NUCLEAR = 30.0, 5.0, 300.0
+SIZES = ((500, 40_000), (5_000, 40_000), (50_000, 40_000))  # persons, innocents
 # Whatever the budget allows, a candidate has more for it than against it, and a strong one is more likely than not.
-LEAST_POSSIBLE, LEAST_STRONG, LEAST_NUCLEAR = 1.0, 4.5, 0.5
+LEAST_POSSIBLE, LEAST_STRONG, LEAST_NUCLEAR = 1.0, 5.0, 0.5
 NUCLEAR_PERSONS, NUCLEAR_LIST, NUCLEAR_INNOCENTS = 500, 5_000, 15_000
 TARGET = Path(__file__).parent.parent / "agent" / "person" / "grade_tables.py"
 

@@ -67,10 +67,11 @@ _WEIGHED: Final = 10
 _NUCLEAR_WEIGHED: Final = 20
 _NAMES_WEIGHED: Final = 2  # of each candidate
 
-# A quarter of a name's points is the aligner's, 20 for each unit above this score; three quarters are the trees' odds.
-# Of what was tried, this mix sent the fewest innocents to the second line (docs/matching.md).
+# A name's points are the trees' odds, and a little of the aligner's score above this one: the tenth part of what a quick
+# look gives it. Of what was tried, this mix sent the fewest innocents to the second line (docs/matching.md).
 _NAME_ZERO: Final = 0.8
-_ALIGNED_POINTS: Final = 5.0
+_GLANCED_POINTS: Final = 20.0
+_ALIGNED_POINTS: Final = 2.0
 _ODDS_POINTS: Final = 0.45
 _MOST_ODDS: Final = 6.5
 # What nationality may add, and what sex may take, to what a quick look has seen.
@@ -81,7 +82,7 @@ _LEAST_SEX: Final = 0.2
 _ORDINARY_RARITY: Final = 13.0
 _ORDINARY_TOKENS: Final = 1.44
 _RARITY_STEP: Final = 2.5
-_LEAST_RARITY, _MOST_RARITY = -1.5, 2.5
+_LEAST_RARITY, _MOST_RARITY = -2.0, 2.0
 _BY_NAME_POINTS: Final = -0.5
 _LEAST_BIRTH_OF_SAME_NAME: Final = -2.5
 _NO_POINTS: Final = 3.5  # a candidate of so many points is as likely as not
@@ -364,7 +365,7 @@ def _glances(tokens: Tokens, traveller: Traveller, index: Index, weight: Weight)
             continue
         rarity = sum(pair.close * index.rarity(tokens[place]) for pair in pairs for place in pair.query)
         extra = _of_rarity(rarity, len(index)) + _of_kind(name)
-        yield _Glance(name, score, pairs, extra, 4.0 * _ALIGNED_POINTS * score + extra + evidence)
+        yield _Glance(name, score, pairs, extra, _GLANCED_POINTS * score + extra + evidence)
 
 
 def _names_nearby(tokens: Tokens, traveller: Traveller, index: Index) -> Iterator[NoticeName]:
@@ -390,8 +391,7 @@ def _may_be_graded(each: _Glance, names: int) -> bool:
 
 
 def _most_points(each: _Glance) -> float:
-    aligned = 4.0 * _ALIGNED_POINTS * each.score
-    evidence = each.promise - aligned - each.extra
+    evidence = each.promise - _GLANCED_POINTS * each.score - each.extra
     if each.score >= _SAME_NAME:
         evidence = max(evidence, _LEAST_BIRTH_OF_SAME_NAME + _LEAST_SEX)
     named = _ALIGNED_POINTS * (each.score - _NAME_ZERO) + _ODDS_POINTS * _MOST_ODDS + each.extra
