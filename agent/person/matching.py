@@ -67,8 +67,8 @@ _WEIGHED: Final = 10
 _NUCLEAR_WEIGHED: Final = 20
 _NAMES_WEIGHED: Final = 2  # of each candidate
 
-# A name's points are the trees' odds, and a little of the aligner's score above this one: the tenth part of what a quick
-# look gives it. Of what was tried, this mix sent the fewest innocents to the second line (docs/matching.md).
+# A name's points are the trees' odds, and a little of the aligner's score above this one: the tenth part of what a
+# quick look gives it. Of what was tried, this mix sent the fewest innocents to the second line (docs/matching.md).
 _NAME_ZERO: Final = 0.8
 _GLANCED_POINTS: Final = 20.0
 _ALIGNED_POINTS: Final = 2.0
