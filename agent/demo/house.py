@@ -23,7 +23,7 @@ from typing import Any, Final
 from failsafe.agent.control import CoreUnreachable, Visitor
 
 BOOTH: Final = "ZZ-NORTHGATE-01"
-PATIENCE_S: Final = 15.0
+PATIENCE_S: Final = 60.0  # a small or busy machine starts its processes slowly
 _LOOK_AGAIN_S: Final = 0.05
 _RECORDS_A_FILE: Final = 50_000
 
@@ -199,7 +199,7 @@ class House:
                 time.sleep(_LOOK_AGAIN_S)
         raise DemoFailed(f"The core did not start:\n{self.log()[-2000:]}")
 
-    def visit(self, timeout_s: float | None = 5.0) -> Visitor:
+    def visit(self, timeout_s: float | None = 20.0) -> Visitor:
         """A visit at the core's control socket."""
         return Visitor(self.folder / "core.sock", timeout_s)
 
