@@ -48,7 +48,7 @@ PURGE_AGAIN_S: Final = 600.0  # where the disk had no room for it
 # What has been read through in this time needs no waiting for in a verdict.
 _AT_ONCE_S: Final = 0.2
 # More than this, of payloads or of notices, is taken and bound in the back room: to start it takes half a second.
-_AT_ONCE_BYTES: Final = 512 * 1024
+_AT_ONCE_BYTES: Final = 128 * 1024
 _AT_ONCE_NOTICES: Final = 10_000
 _PUT_OFF_AT_MOST: Final = 3
 _LEAVE_AFTER_S: Final = 2.0  # a reading through that takes longer is left alone when the booth stops
@@ -317,15 +317,18 @@ class Notices:
                 if bound is None or bound.gone:
                     self._bind_anew(held)
                     self._deliver(News(edition=self._load(held)))
-                done = held.purge()
+                done = held.purge(self._is_to_be_put_off)
         except StoreDamaged:
             self._broken.set()
+        except PutOff:  # what has come is taken first
+            self._put_off += 1
         except (SyncError, BackroomLost) as error:
             told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
             _log.warning("removed notices not purged yet", **told)
             self._turns.delayed(began, PURGE_AGAIN_S)
         else:
             now = time.monotonic()  # noqa: TID251 - as above
+            self._put_off = 0 if done else self._put_off + self._is_to_be_put_off()
             if done:
                 self._turns.done(began, now)
                 _log.info("removed notices purged", seconds=round(now - began, 1))
