@@ -35,6 +35,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # documented there
     TargetFile,
     Targets,
 )
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient import (  # type: ignore[attr-defined]  # documented there, not re-exported
     FetcherInterface,
     Updater,
@@ -453,5 +454,6 @@ _REFUSALS: Final[tuple[tuple[type[Exception], type[BytesRefused], str], ...]] = 
     (BadVersionNumberError, Older, "Headquarters' address has older metadata than this booth has seen."),
     (ExpiredMetadataError, Expired, "Headquarters' metadata is past its own expiry by this booth's clock."),
     (LengthOrHashMismatchError, Truncated, "A file is not, byte for byte, the one that was signed."),
+    (DeserializationError, Truncated, "A metadata file at headquarters' address is not whole."),
     (DownloadHTTPError, Missing, "A metadata file that headquarters names is not at its address."),
 )

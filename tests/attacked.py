@@ -64,6 +64,7 @@ class Attacked:
             folder / "booth.toml",
         )
         self.booth: Booth | None = None
+        self.honest: Files = {}  # what it was fed last
         self._aside = folder / "aside"
 
     # --- its life ------------------------------------------------------------------------------------------------
@@ -110,7 +111,8 @@ class Attacked:
     def fed(self, *numbers: int) -> None:
         """It takes the next honest step, with these notices in it."""
         head = self.hq.put_out(*numbers)
-        self.bring()
+        self.honest = self.hq.files()
+        self.bring(self.honest)
         self.holds(head.serial)
 
     def holds(self, serial: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import TargetFile
 
+from failsafe.sync.errors import Missing, SyncError, Truncated
 from failsafe.sync.records import METADATA_FOLDER, Payload, Statement, encode, head_target, key_file
+from failsafe.sync.refresh import Fetched, Refresher
+from failsafe.sync.reports import FeedState, Want
 from failsafe.sync.seal import SealSecret, seal
+from failsafe.sync.spool import Spool
 from tests.attacked import BOOTH, Attacked, fed, only_refused, quickly
 from tests.far_hq import BUREAU, FEED, LINEAGE, TIMESTAMP, FarHq, Files, lay, now
 
@@ -50,6 +55,7 @@ def refused(
     if callable(attack):
         attack()
     else:
+        by_the_link(booth, reason, attack)
         booth.bring(attack)
     told = booth.wait(lambda told: told["mirror"]["refused"])
     assert told["mirror"]["refused"] == reason, told["mirror"]["detail"]
@@ -60,6 +66,50 @@ def refused(
     before_honesty()
     booth.fed(5)
     assert (booth.word(SOUGHT), booth.word(5), booth.word(NOBODY)) == ("STOP", "STOP", "CLEAR")
+
+
+# What only who opens the key files and knows the floors can see; for the rest the link keeps it from the spool.
+ONLY_THE_CORE = ("older", "malformed", "shrunken", "foreign-lineage", "not-for-this-booth")
+
+
+class Published:
+    """Headquarters' address, or who stands there in its place, as a `refresh.Source`."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def get(self, path: str, limit: int, etag: str | None = None) -> Fetched:
+        content = self._files.get(path)
+        if content is None:
+            raise Missing("not there")
+        if len(content) > limit:
+            raise Truncated("longer than it may be")
+        return Fetched(content)
+
+    def resume(self, path: str, length: int, file: Path) -> None:
+        file.write_bytes(self.get(path, length).content or b"")
+
+
+def by_the_link(booth: Attacked, reason: str, attack: Files) -> None:
+    """The same over the line: the link refuses it as the core does, and its spool stays as it was."""
+    with tempfile.TemporaryDirectory() as folder:
+        spool, state = Spool(Path(folder) / "in"), Path(folder) / "state"
+        spool.root.mkdir()
+        want = Want(booth=BOOTH, feeds=(FEED,), held=(FeedState(feed=FEED, lineage=LINEAGE, serial=booth.serial()),))
+        for files in (booth.honest, attack):
+            there = {name: spool.read(name, 1 << 20) for name in spool.names()}
+            try:
+                Refresher(Published(files), spool, state, booth.welcome.root, BOOTH).refresh(want)
+            except SyncError as refusal:
+                assert files is attack and refusal.reason == reason, refusal
+                assert {name: spool.read(name, 1 << 20) for name in spool.names()} == there
+                return
+    assert reason in ONLY_THE_CORE or BOOTH in the_changed(booth, attack), "the link takes it for a publication"
+
+
+def the_changed(booth: Attacked, attack: Files) -> str:
+    """The names of files that are not as headquarters made them last."""
+    return " ".join(name for name, content in attack.items() if booth.honest.get(name) != content)
 
 
 def without(files: Files, name: str) -> Files:
