@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -18,7 +20,7 @@ from failsafe.hq import enrol as enrolment
 from failsafe.hq.cbrne import channels, programme
 from failsafe.hq.desk.tables import DESK_FILE, HEARTBEATS, open_database, open_file, reading
 from failsafe.hq.feeds import published
-from failsafe.hq.feeds.publish import BASE_FEED, moment
+from failsafe.hq.feeds.publish import BASE_FEED, PublishRefused, moment
 from failsafe.hq.feeds.published import Published
 from failsafe.hq.keyring import key_words
 from failsafe.hq.keyring.certificates import BACKDATED
@@ -204,15 +206,13 @@ def _exchange(
         _DO[role](office, store)
         return
     passphrase = read_passphrase(passphrase_file)
-    with office.register() as register:
-        # Key files carry the bureau's signature, and the register's content keys are sealed to the sealing key. Written
-        # down before: whoever is killed behind the exchange leaves an epoch that `upkeep` knows to be over.
-        if SEAL in what.online:
-            register.spend_epochs()
-        elif _exchanges_bureau(what):
-            register.spend_epochs(BASE_FEED)
-        with bar_of("Signing"):
-            Ceremonies(office.home, store).exchange(what, passphrase=passphrase, now=utc_now())
+    bureaus = tuple(one for one in what.online if one.startswith("bureau-"))
+    # A stolen key ends before anything else is done.
+    first = what if stolen or not bureaus else replace(what, online=tuple(sorted({*what.online} - {*bureaus})))
+    if first == what or first.online:
+        _sign_exchange(office, store, first, passphrase)
+    if first != what:
+        _exchange_and_publish(office, office.keys(media), replace(what, online=bureaus), passphrase)
     click.echo(f"{role} is exchanged: `failsafe-hq keys list` shows the new key.")
     if role == _ALL_ONLINE:
         _another_server_certificate(office, store)
@@ -220,23 +220,51 @@ def _exchange(
             _another_authority(office, store)
         if programme.load(office.home).table.webhook is not None:
             _another_notify_key(office, store)
-    if SEAL in what.online or _exchanges_bureau(what):  # last: it may fail, and the keys are exchanged then
+    if SEAL in what.online or bureaus:  # last: it may fail, and the keys are exchanged then
         _publish_under_new_keys(office)
 
 
-def _exchanges_bureau(what: Exchange) -> bool:
-    return any(role.startswith("bureau-") for role in what.online)
+def _sign_exchange(office: Office, store: KeyStore, what: Exchange, passphrase: str) -> None:
+    """Exchange keys; what is to be published behind it is due by then, whatever comes in between."""
+    with office.register() as register:
+        # Key files carry the bureau's signature, and the register's content keys are sealed to the sealing key. Written
+        # down before: whoever is killed behind the exchange leaves an epoch that `upkeep` knows to be over.
+        if SEAL in what.online:
+            register.spend_epochs()
+        elif any(role.startswith("bureau-") for role in what.online):
+            register.spend_epochs(BASE_FEED)
+        with bar_of("Signing"):
+            Ceremonies(office.home, store).exchange(what, passphrase=passphrase, now=utc_now())
+
+
+def _exchange_and_publish(office: Office, store: KeyStore, bureaus: Exchange, passphrase: str) -> None:
+    """Exchange bureaus' keys by a publication of their feed, so that no booth meets the new key with the old key files.
+
+    Where nothing can be published, an empty list for instance, the keys are exchanged all the same.
+    """
+    targets = published.load(office.repository().public, store).targets.signed
+    with office.register() as register:
+        if register.epochs() and published.bureau_for(targets, BASE_FEED) in bureaus.online:
+            with contextlib.suppress(PublishRefused):
+                Ceremonies(office.home, store).exchange(
+                    bureaus,
+                    passphrase=passphrase,
+                    now=utc_now(),
+                    publish=lambda repository: publish_now(office, register, repository=repository),
+                )
+                return
+    _sign_exchange(office, store, bureaus, passphrase)
 
 
 def _publish_under_new_keys(office: Office) -> None:
-    """Publish at once: until then a booth that needs the list anew refuses key files that the old key has signed.
+    """Publish if that is due: until then a booth that needs the list anew refuses what the old key has signed for it.
 
     Raises:
         KeyFault: the key is exchanged, and that was not possible; what to do next.
     """
     try:
         with office.register() as register:
-            if register.epochs():
+            if any(epoch.spent for epoch in register.epochs()):
                 publish_now(office, register)
     except (HeadquartersError, SyncError, OSError) as error:
         why = error.detail if isinstance(error, HeadquartersError | SyncError) else error.strerror

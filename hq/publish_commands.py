@@ -12,6 +12,7 @@ from failsafe.hq import upkeep
 from failsafe.hq.feeds import epochs, publish
 from failsafe.hq.feeds.publish import BASE_FEED, moment
 from failsafe.hq.feeds.register import Register
+from failsafe.hq.feeds.repository import Repository
 from failsafe.hq.office import Office, bar_of, media_option, note, passphrase_file_option, read_passphrase, utc_now
 from failsafe.sync.records import Statement
 
@@ -25,9 +26,11 @@ def publish_command(office: Office, new_epoch: bool) -> None:
         publish_now(office, register, new_epoch=new_epoch)
 
 
-def publish_now(office: Office, register: Register, *, new_epoch: bool = False) -> None:
-    """Publish, with a new epoch where one is due, and say what came of it."""
-    repository, now = office.repository(), utc_now()
+def publish_now(
+    office: Office, register: Register, *, new_epoch: bool = False, repository: Repository | None = None
+) -> None:
+    """Publish, with a new epoch where one is due, and say what came of it; the office's repository if none is given."""
+    repository, now = repository or office.repository(), utc_now()
     due = epochs.is_due(register.epochs(), epochs.load(office.home), now)
     with bar_of("Sealing for the booths") as bar:
         outcome = publish.publish(register, repository, now=now, new_epoch=new_epoch or due, progress=bar)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from failsafe.hq.feeds.register import Register
 from failsafe.hq.feeds.repository import Repository
 from failsafe.hq.keyring.keys import SERVER_NAMES, KeyStore
 from failsafe.sync import envelope
-from failsafe.sync.records import encode
+from failsafe.sync.records import Head, encode
 from failsafe.sync.reports import Heartbeat, Moment
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import read_publication
@@ -148,6 +149,31 @@ def test_each_key_is_another_afterwards_and_booths_follow(hq: Terminal, passphra
     assert exchanged == expected, exchanged
 
 
+@pytest.mark.parametrize("role", ["bureau-main", "online"])
+def test_a_bureaus_new_key_and_its_epoch_come_in_one_publication(hq: Terminal, passphrase: Path, role: str):
+    """Between two there would be key files that the new key has not signed."""
+    seen: list[tuple[set[str], int]] = []
+    spool, _ = publication_of(hq.home)
+
+    write = Repository._write_timestamp
+
+    def watched(repository: Repository, *args: Any) -> None:
+        write(repository, *args)
+        loaded = published.load(spool, repository.keys)
+        head = published.record(spool, loaded.bureaus["bureau-main"].signed, "feed/base/head.json", Head)
+        assert head is not None and spool.holds(f"keys/base/{head.epoch}/GE-ONE")
+        seen.append((published.named_keys(spool, loaded, "bureau-main"), head.epoch))
+
+    old = KeyStore.open(hq.home).key_id("bureau-main")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Repository, "_write_timestamp", watched)
+        hq("keys", "rotate", role, "--yes", "--passphrase-file", passphrase)
+    new = KeyStore.open(hq.home).key_id("bureau-main")
+    assert old != new and seen[-1] == ({new}, 2)
+    assert all(keys != {new} or epoch == 2 for keys, epoch in seen) and len(seen) == (2 if role == "online" else 1)
+    assert "Nothing is due" in hq("upkeep").stdout
+
+
 @pytest.mark.parametrize("role", ["bureau-main", "seal", "online"])
 def test_a_publication_that_fails_behind_an_exchange_is_due_and_said(hq: Terminal, passphrase: Path, role: str):
     """Key files are signed by the bureau: until the next epoch a booth that needs one would refuse the old key's."""
@@ -174,11 +200,41 @@ def test_a_kill_behind_an_exchange_leaves_a_publication_that_is_due(
     def kill(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(key_commands, "publish_now", kill)
-    with pytest.raises((Killed, AssertionError)):
-        hq("keys", "rotate", "bureau-main", "--yes", "--passphrase-file", passphrase)
-    assert table(hq)["content base"][3] == "at the next publication"
+    before = table(hq)
+    with monkeypatch.context() as patch:
+        patch.setattr(key_commands, "publish_now", kill)
+        with pytest.raises((Killed, AssertionError)):
+            hq("keys", "rotate", "bureau-main", "--yes", "--passphrase-file", passphrase)
+        assert table(hq) == before, "a key that goes by a publication goes with it or not at all"
+        with pytest.raises((Killed, AssertionError)):
+            hq("keys", "revoke", "bureau-main", "--yes", "--passphrase-file", passphrase)
+    after = table(hq)
+    assert after["bureau-main"][0] != before["bureau-main"][0], "a stolen one is over at once"
+    assert after["content base"][3] == "at the next publication"
     assert "epoch 2" in hq("upkeep").stdout
+
+
+def test_a_kill_behind_the_one_publication_leaves_what_the_next_one_goes_on_from(
+    hq: Terminal, passphrase: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    spool, root = publication_of(hq.home)
+    old = table(hq)["bureau-main"][0]
+    with monkeypatch.context() as patch:
+        patch.setattr(Register, "finish", kill)
+        with pytest.raises((Killed, AssertionError)):
+            hq("keys", "rotate", "bureau-main", "--yes", "--passphrase-file", passphrase)
+    assert table(hq)["bureau-main"][0] != old
+    assert read_publication(spool, {}, root, tmp_path).heads["base"].epoch == 2
+    assert "Nothing is due" in hq("upkeep").stdout
+    hq("import", notice_file(tmp_path, {**PERSON, "entity_id": "2026/7000002"}))
+    assert "serial 3, epoch 2" in hq("publish").stdout
+    assert read_publication(spool, {}, root, tmp_path).heads["base"].count == 2
 
 
 def publication_of(home: Path) -> tuple[Spool, bytes]:

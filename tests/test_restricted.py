@@ -20,7 +20,9 @@ from failsafe.hq.feeds import content_keys, publish
 from failsafe.hq.feeds.content_keys import EpochSecrets
 from failsafe.hq.feeds.publish import Outcome, PublishRefused
 from failsafe.hq.feeds.register import BoothRefused, Register, Stock
+from failsafe.hq.feeds.repository import Repository
 from failsafe.hq.keyring.keys import HeadquartersError
+from failsafe.hq.keyring.rotation import Ceremonies, Exchange
 from failsafe.sync import courier, intake, roll
 from failsafe.sync import feed as feeds
 from failsafe.sync.errors import (
@@ -636,6 +638,37 @@ def test_a_stick_for_one_booth_has_its_supplements_and_no_others(hq, allowed, de
         courier.import_folder(stick, booth.spool, booth.name)
         booth.take()
         assert booth.holds() == {f"2026/{number}" for number in numbers}
+
+
+def test_a_bureaus_new_key_leaves_no_moment_in_which_a_booth_refuses_its_portion(hq, allowed, denied, tmp_path):
+    """One that holds the list, and one that begins from nothing, take what is there behind each timestamp."""
+    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
+    allowed.follow()
+    denied.follow()
+    write, looks = Repository._write_timestamp, []
+
+    def watched(repository: Repository, *args: object) -> None:
+        write(repository, *args)
+        looks.append(len(looks))
+        for booth, numbers in ((allowed, {1, 2}), (denied, {1})):
+            (booth.folder / "mirror.db").unlink()
+            booth.supplements, booth.remembered = (), {}
+            booth.follow()
+            assert booth.holds() == {f"2026/{number}" for number in numbers}
+
+    what = Exchange(online=("bureau-main",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Repository, "_write_timestamp", watched)
+        Ceremonies(hq.home, hq.keys).exchange(
+            what,
+            passphrase=PASSPHRASE,
+            now=now(),
+            publish=lambda repository: publish.publish(hq.register, repository, now=now()),
+        )
+    assert looks == [0]
+    hq.put_out(entry(3, NOT_FOR_XB))
+    allowed.follow()
+    assert allowed.holds() == {"2026/1", "2026/2", "2026/3"}
 
 
 def test_from_a_stick_for_all_a_booth_takes_only_its_own(hq, allowed, denied, tmp_path):

@@ -177,12 +177,17 @@ class Repository:
         """
         with self._alone():
             publication = self._settled()
-            bureau = publication.bureaus[published.bureau_for(publication.targets.signed, base)].signed
-            for path in list(bureau.targets):
-                feed = path.split("/")[1]
-                if feed != base and base_of(feed) == base and feed not in supplements:
-                    del bureau.targets[path]
+            self._drop_supplements(publication, base, supplements)
             self._publish(publication, base, heads, payloads, now)
+
+    @staticmethod
+    def _drop_supplements(publication: Published, base: str, kept: Collection[str]) -> None:
+        """Take the supplements of a base feed out that are not among those that there are."""
+        bureau = publication.bureaus[published.bureau_for(publication.targets.signed, base)].signed
+        for path in list(bureau.targets):
+            feed = path.split("/")[1]
+            if feed != base and base_of(feed) == base and feed not in kept:
+                del bureau.targets[path]
 
     def _publish(
         self,
@@ -192,14 +197,19 @@ class Repository:
         payloads: Mapping[str, bytes],
         now: dt.datetime,
     ) -> None:
+        role = self._put(publication, base, heads, payloads)
+        self._sign(publication.bureaus[role], BUREAU_DAYS, now, self.keys.online_signers(role))
+        self._write_out(publication, [role], now)
+
+    def _put(self, publication: Published, base: str, heads: Sequence[Head], payloads: Mapping[str, bytes]) -> str:
+        """Put feeds' next steps into their bureau's metadata, which is then to be signed; the bureau's role."""
         role = published.bureau_for(publication.targets.signed, base)
-        bureau = publication.bureaus[role]
+        bureau = publication.bureaus[role].signed
         for head in heads:
             if published.bureau_for(publication.targets.signed, head.feed) != role:
                 raise RepositoryFault(f"Feed {head.feed} is another bureau's.", "Publish it by itself.")
-            bureau.signed.targets = self._feed_targets(bureau.signed, head, payloads)
-        self._sign(bureau, BUREAU_DAYS, now, self.keys.online_signers(role))
-        self._write_out(publication, [role], now)
+            bureau.targets = self._feed_targets(bureau, head, payloads)
+        return role
 
     def touch_timestamp(self, *, now: dt.datetime) -> int:
         """Sign that what is published is still headquarters' word at `now`; the new timestamp's version.

@@ -92,15 +92,17 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "bureau": Words(
         signs="heads, snapshots and deltas of this bureau's feeds",
-        changes="V.targets.json names the new key; the bureau's metadata, snapshot and timestamp are signed anew. Then "
-        "a new epoch is published, with what was imported by now; where that fails it is said, and `serve` tries it "
-        "every hour.",
-        booths=_FOLLOW + " One that asks for the whole list between the two steps refuses it, and takes it a round "
-        "later.",
+        changes="V.targets.json names the new key; the bureau's metadata, snapshot and timestamp are signed anew, and "
+        "with them a new epoch is published, with what was imported by now. Where that cannot be (an empty list), it "
+        "is said, and `serve` tries it every hour.",
+        booths=_FOLLOW,
         needs=_TARGETS_NEEDED,
         thief="With the snapshot and timestamp keys: notices of their own in this bureau's feeds, or some taken away, "
         "as long as the counts do not fall. Until booths have the new targets.",
-        further=_ONLINE_STOLEN + " Then start a new lineage (`failsafe-hq statement --new-lineage`, and publish): "
+        further="The old key ends at once, and the new epoch follows: a booth that asks for the whole list in between "
+        "refuses it, and takes it a round later. "
+        + _ONLINE_STOLEN
+        + " Then start a new lineage (`failsafe-hq statement --new-lineage`, and publish): "
         "booths take the whole list anew, and what a thief put in or took away is over.",
     ),
     "receipt": Words(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,11 +25,11 @@ from tuf.api.metadata import Metadata, Root  # type: ignore[attr-defined]  # doc
 
 from failsafe.hq.faults import KeyMissing
 from failsafe.hq.feeds import published
-from failsafe.hq.feeds.published import TARGETS, Published
+from failsafe.hq.feeds.published import TARGETS, Published, RepositoryFault
 from failsafe.hq.feeds.repository import BUREAU_DAYS, ROOT_DAYS, TARGETS_DAYS, Repository
 from failsafe.hq.keyring.keys import SNAPSHOT, TIMESTAMP, KeyStore
 from failsafe.hq.keyring.offline import ROOT, Medium, Share
-from failsafe.sync.records import HQ_KEYS_TARGET, METADATA_FOLDER, encode
+from failsafe.sync.records import HQ_KEYS_TARGET, METADATA_FOLDER, Head, encode
 
 IN_ROOT: Final = (SNAPSHOT, TIMESTAMP)
 
@@ -71,13 +71,23 @@ class Exchange:
 class Ceremonies(Repository):
     """The repository while its keys are exchanged: the offline keys are needed."""
 
-    def exchange(self, what: Exchange, *, passphrase: str, now: dt.datetime) -> KeyStore:
+    def exchange(
+        self,
+        what: Exchange,
+        *,
+        passphrase: str,
+        now: dt.datetime,
+        publish: Callable[[Repository], object] | None = None,
+    ) -> KeyStore:
         """Exchange keys, publish that, and forget the old ones; the store that knows of it.
 
         Args:
             what: which; nothing: root and targets are only signed anew, for another term.
             passphrase: of the offline keys.
             now: time of signing, UTC.
+            publish: publishes feeds of a bureau whose key goes by the repository that it is given; the exchange is part
+                of that publication, so that what the old key has signed is never named beside the new one. What it
+                raises before ends the exchange: nothing was changed.
 
         Raises:
             KeyMissing: too few offline keys are at hand, or a share is not known.
@@ -91,12 +101,19 @@ class Ceremonies(Repository):
             targets = self._at_hand(TARGETS, publication, passphrase) if what.changes_targets or what.is_renewal else []
             with self._made(what, going, passphrase) as made, self._prepared(what.online):
                 newest = self._newest_root(publication, what, going, made, root, now) if root else None
-                roles = self._sign_roles(publication, what, targets, made, now)
-                _check(publication, newest)
-                self._write_out(publication, roles, now)
-                if newest is not None:
-                    name = f"{METADATA_FOLDER}/{newest.signed.version}.root.json"
-                    self.public.write(name, newest.to_bytes())
+
+                def write() -> None:
+                    roles = self._sign_roles(publication, what, targets, made, now)
+                    _check(publication, newest)
+                    self._write_out(publication, roles, now)
+                    if newest is not None:
+                        name = f"{METADATA_FOLDER}/{newest.signed.version}.root.json"
+                        self.public.write(name, newest.to_bytes())
+
+                if publish is None:
+                    write()
+                else:
+                    publish(_InOneAct(self.home, self.keys, publication, write))
             self._settled()
             return self._noted(what, going, made, passphrase, now)
 
@@ -211,6 +228,40 @@ class Ceremonies(Repository):
         shares: dict[str, str | None] = dict.fromkeys(going)
         shares |= {share.name: share.keyid for share in made}
         return KeyStore.open(self.home, self.keys.media).noted(shares=shares, since=dict.fromkeys(ids, at))
+
+
+class _InOneAct(Repository):
+    """The repository for one publication in which keys are exchanged; who has it is alone already."""
+
+    def __init__(self, home: Path, keys: KeyStore, publication: Published, write: Callable[[], None]) -> None:
+        super().__init__(home, keys)
+        self._publication = publication
+        self._write = write
+
+    def bureau_signer(self, feed: str) -> CryptoSigner:
+        """The bureau's coming signer where there is one: key files that it signs count with this publication."""
+        return self.keys.online_signers(published.bureau_for(self._publication.targets.signed, feed))[-1]
+
+    def publish_together(
+        self,
+        base: str,
+        heads: Sequence[Head],
+        payloads: Mapping[str, bytes],
+        *,
+        supplements: Collection[str],
+        now: dt.datetime,
+    ) -> None:
+        """As `Repository.publish_together`, with the exchange."""
+        self._drop_supplements(self._publication, base, supplements)
+        role = self._put(self._publication, base, heads, payloads)
+        if role not in self.keys.coming():  # nobody would sign what was put there
+            raise RepositoryFault("This bureau's key is not exchanged.", "Publish its feeds by themselves.")
+        self._write()
+
+    def touch_timestamp(self, *, now: dt.datetime) -> int:
+        """The exchange alone, where nothing is to be published."""
+        self._write()
+        return self._publication.timestamp.signed.version
 
 
 def _check(publication: Published, newest: Metadata[Root] | None) -> None:
