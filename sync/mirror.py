@@ -8,7 +8,7 @@ A mirror that is missing or empty has no feeds. That never means that there are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -385,18 +385,21 @@ class Mirror:
         """Whether something of what was removed may still lie in pages, gaps or log."""
         return self._purging.owed()
 
-    def purge(self) -> bool:
+    def purge(self, put_off: Callable[[], bool] = lambda: False) -> bool:
         """Have nothing left of what was removed: in no gap, in no free page, and not in the log.
+
+        Args:
+            put_off: asked again and again whether something has come that is not to wait.
 
         Returns:
             Whether that is so. Where the index's pages are of notices since removed, have them bound anew first; where
-            a reader delays the last of it, call again.
+            it was put off, or a reader delays the last of it, call again.
 
         Raises:
             StoreBroken: there is no room for it; what was held stays.
         """
         bound = self.bound()
-        return bound is not None and not bound.gone and self._purging.settle()
+        return bound is not None and not bound.gone and self._purging.settle(put_off)
 
     def acknowledge(self, metadata: Mapping[str, bytes], signed_at: float) -> None:
         """Keep newer trusted TUF files, and when the timestamp among them was signed.

@@ -8,6 +8,7 @@ removal has not been followed through yet is noted by the file itself, so that n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from failsafe.sync.store import Store
@@ -41,15 +42,16 @@ class Purging:
         """Whether something of a removed row may still be in the file or its log."""
         return self._state() != _CLEAN
 
-    def settle(self) -> bool:
-        """Write the file anew and empty its log; False where a reader delays the latter: then call it again.
+    def settle(self, put_off: Callable[[], bool]) -> bool:
+        """Write the file anew and empty its log; False where it is put off, or a reader delays it: then call it again.
 
         Raises:
             StoreBroken: there is no room for it; nothing is lost by that.
         """
         if self._state() == _REWRITE:
             self._store.fold_log()  # so that the log does not grow by both
-            self._store.write_anew()
+            if not self._store.write_anew(put_off):
+                return False
             self._store.run("UPDATE purge SET owed = ?", (_FOLD,))
         if not self._store.fold_log():
             return False

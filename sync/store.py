@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,8 @@ SIDE_FILES: Final = ("-wal", "-shm")
 
 # SQLite's primary result codes (the low byte of an extended one).
 _PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
+_INTERRUPT: Final = 9
+_ASK_EVERY: Final = 100_000  # steps of SQLite's machine, some milliseconds
 _ADVICE: Final = {
     _PERM: "Check the owner and mode of the file and its folder.",
     _BUSY: "Stop the other process that has this file open, then try again.",
@@ -235,20 +237,33 @@ class Store:
         finally:
             self._roll_back()
 
-    def write_anew(self) -> None:
+    def write_anew(self, put_off: Callable[[], bool] = lambda: False) -> bool:
         """Write every row into fresh pages: no gap and no free page then holds anything of rows removed before.
 
         It needs the file's size once more beside it, for a copy, which is encrypted as the file is, and for the log.
+
+        Args:
+            put_off: asked again and again whether it is to be given up; the file is then as it was.
+
+        Returns:
+            Whether it was done.
 
         Raises:
             StoreBroken: there is no room; the file is as it was.
         """
         # That copy may be as large as the file, so it is not kept in memory; spills of sorts there are none.
         self.row("PRAGMA temp_store = FILE")
+        self._connection.set_progress_handler(put_off, _ASK_EVERY)
         try:
-            self.run("VACUUM")
+            self._connection.execute("VACUUM")
+        except dbapi2.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == _INTERRUPT:
+                return False
+            raise _named(self.path, error) from error
         finally:
+            self._connection.set_progress_handler(None, 0)
             self.row("PRAGMA temp_store = MEMORY")
+        return True
 
     def copy_log(self) -> None:
         """Copy of the write-ahead log into the file what nobody need wait for; the log stays."""

@@ -111,7 +111,7 @@ def test_a_disk_that_has_no_room_is_told_without_names_and_the_old_index_serves(
     purged.get(timeout=PATIENCE_S)
     real, tries = Mirror.purge, threading.Semaphore(0)
 
-    def full(mirror):
+    def full(mirror, put_off):
         tries.release()
         raise StoreBroken("mirror.db has no room left.")
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from failsafe.agent.holding import Holding
 from failsafe.agent.person import names
+from failsafe.sync import store as stores
 from failsafe.sync.errors import StoreBroken
 from failsafe.sync.feed import Change
 from failsafe.sync.mirror import Mirror
@@ -302,5 +303,26 @@ def test_a_disk_without_room_for_it_keeps_what_is_held_and_owes_on(
     mirror.check()
 
 
-def _no_room() -> None:
+def test_what_is_not_to_wait_puts_it_off_and_nothing_is_lost(
+    mirror: Mirror, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_ASK_EVERY", 1000)
+    population, feed = Population(12), Feed()
+    mirror.apply(feed.step(population.born(1500)), names.forms, Holding().bind)
+    away, gone = population.leave(5)
+    mirror.apply(feed.step(away), names.forms, Holding().bind)
+    mirror.bind(Holding().bind)
+    asked = []
+
+    def come() -> bool:
+        asked.append(path.stat().st_size)
+        return len(asked) > 1
+
+    assert not mirror.purge(come) and mirror.owes_purge() and len(asked) == 2
+    assert mirror.counts().notices == 1495
+    mirror.check()
+    assert mirror.purge(lambda: False) and not found(gone, plain(path), unpacked(mirror))
+
+
+def _no_room(put_off: Callable[[], bool]) -> bool:
     raise StoreBroken("mirror.db has no room left.")
