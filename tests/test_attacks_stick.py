@@ -14,7 +14,7 @@ from securesystemslib.signer import CryptoSigner
 
 from failsafe.sync import delivery
 from failsafe.sync.courier import import_folder
-from failsafe.sync.errors import Malformed, SpoolFault
+from failsafe.sync.errors import Malformed, Older, SpoolFault
 from failsafe.sync.records import METADATA_FOLDER, WELCOME_FILE, key_file
 from failsafe.sync.refresh import Refresher
 from failsafe.sync.reports import FeedState, Want, receipt_file
@@ -187,6 +187,22 @@ def test_a_key_file_that_the_web_server_made(booth: Attacked, ways: Ways, what: 
     ways.line(booth.hq.files())
     booth.holds(head.serial)
     assert booth.word(4) == "STOP"
+
+
+def test_a_web_server_whose_keys_ran_ahead(booth: Attacked, ways: Ways):
+    """Timestamp and snapshot of a billionth version, rightly signed: booth and link follow the new keys down."""
+    thief = booth.hq.stolen()
+    thief.timestamp.version = thief.snapshot.version = 1_000_000_000
+    thief.step()
+    ways.line(thief.files())
+    booth.wait(lambda _: booth.timestamp_version() > 1_000_000_000)
+    booth.hq.put_out(4)
+    with pytest.raises(Older):
+        ways.line(booth.hq.files())
+    booth.hq.change_key("timestamp")
+    booth.hq.change_key("snapshot")
+    takes(booth, ways.line)
+    takes(booth, ways.stick)
 
 
 @pytest.mark.parametrize("length", [0, 31, 33, 127, 129, 4096])
