@@ -4,8 +4,8 @@
 (`likeness`), adds the points of birth date, sex, nationality and document (`evidence`), and grades the sum by a budget
 of false referrals (`grading`). Every point leaves a reason in plain words.
 
-Dates on lists err, so a date is evidence and never a gate: a rare name that agrees wholly stays possible whatever the
-year.
+Dates on lists err, so a date is evidence and never a gate: a rare name that agrees wholly, with sex and nationality,
+stays possible whatever the year, but on very long lists.
 """
 
 from __future__ import annotations
