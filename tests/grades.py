@@ -16,6 +16,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from failsafe.agent.person import matching
@@ -30,7 +31,8 @@ from tests.bench.peoples import Drawn, Humanity
 SEED = 707
 # The budget of innocents in 100,000, with room for a population that is not this one.
 POSSIBLE, STRONG, NUCLEAR = 30.0, 5.0, 300.0
-SIZES = ((500, 40_000), (5_000, 40_000), (50_000, 40_000))  # persons, innocents
+# Persons, innocents, and points: who cannot reach so many is not weighed, as the booth weighs nobody below its own.
+SIZES = ((500, 40_000, 0.5), (5_000, 40_000, 2.0), (50_000, 40_000, 2.5))
 # Whatever the budget allows, a candidate has more for it than against it, and a strong one is more likely than not.
 LEAST_POSSIBLE, LEAST_STRONG, LEAST_NUCLEAR = 1.0, 5.0, 0.5
 NUCLEAR_PERSONS, NUCLEAR_LIST, NUCLEAR_INNOCENTS = 500, 5_000, 15_000
@@ -105,11 +107,11 @@ class Best:
     nuclear: float
 
 
-def best_points(person: Drawn, held: List) -> Best:
-    """What an innocent comes to; -inf where nobody is found."""
+def best_points(person: Drawn, held: List, least: float) -> Best:
+    """What an innocent comes to; -inf where nobody is found who may reach `least`."""
     asked = traveller(person)
     tokens = fold(f"{asked.surname} {asked.given_names}")
-    found = matching.names_to_weigh(tokens, asked, held.index, least=LEAST_NUCLEAR)  # of the least that is asked for
+    found = matching.names_to_weigh(tokens, asked, held.index, least=least)
     best = corroborated = nuclear = -math.inf
     for entity_id, name in found.items():
         notice = held.notice(entity_id)
@@ -143,17 +145,17 @@ def bounds(count: int, of: int) -> tuple[float, float]:
 _world: World | None = None
 
 
-def _best(person: Drawn) -> Best:
+def _best(least: float, person: Drawn) -> Best:
     assert _world is not None
-    return best_points(person, _world.held)
+    return best_points(person, _world.held, least)
 
 
-def asked_all(world: World, innocents: Sequence[Drawn]) -> list[Best]:
+def asked_all(world: World, innocents: Sequence[Drawn], least: float) -> list[Best]:
     """The best points of each innocent, on as many cores as there are."""
     global _world
     _world = world  # what a forked process sees of it
     with multiprocessing.get_context("fork").Pool() as pool:
-        return pool.map(_best, innocents, chunksize=250)
+        return pool.map(partial(_best, least), innocents, chunksize=250)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -161,20 +163,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="A tenth of the innocents: to try it out.")
     part = 10 if options.parse_args(arguments).quick else 1
-    rows = [_size(persons, innocents // part) for persons, innocents in SIZES]
+    rows = [_size(persons, innocents // part, least) for persons, innocents, least in SIZES]
     world = World.of(SEED + 1, NUCLEAR_LIST, NUCLEAR_PERSONS)
     innocents = NUCLEAR_INNOCENTS // part
-    found = asked_all(world, list(world.people.persons(innocents, NUCLEAR_LIST + 1)))
+    found = asked_all(world, list(world.people.persons(innocents, NUCLEAR_LIST + 1)), LEAST_NUCLEAR)
     nuclear, spread = threshold([each.nuclear for each in found], NUCLEAR, LEAST_NUCLEAR)
     note = f"NUCLEAR: {NUCLEAR_PERSONS} persons, {innocents:,} innocents, {_spread(spread)}"
     print(note)
     TARGET.write_text(written(rows, nuclear, note), encoding="utf-8")
 
 
-def _size(persons: int, innocents: int) -> tuple[int, float, float, str]:
-    """Names on the list, its thresholds, and how they were found."""
+def _size(persons: int, innocents: int, least: float) -> tuple[int, float, float, str]:
+    """Names on the list, its thresholds, and how they were found; the thresholds are above `least`."""
     world = World.of(SEED, persons)
-    found = asked_all(world, list(world.people.persons(innocents, persons + 1)))
+    found = asked_all(world, list(world.people.persons(innocents, persons + 1)), least)
     possible, first = threshold([each.any for each in found], POSSIBLE, LEAST_POSSIBLE)
     strong, second = threshold([each.corroborated for each in found], STRONG, LEAST_STRONG)
     note = f"{persons:,} persons, {innocents:,} innocents: possible {_spread(first)}, strong {_spread(second)}"
