@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -132,3 +132,16 @@ class Desk:
         found = sorted(self.public.rglob(pattern))
         assert len(found) == 1, found
         return found[0]
+
+
+class Watched(Spool):
+    """A spool that remembers in which order its files appeared."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.order: list[str] = []
+
+    def write(self, name: str, content: bytes | Iterable[bytes]) -> int:
+        length = super().write(name, content)
+        self.order.append(name)
+        return length

@@ -114,6 +114,13 @@ def check_headers(answer: httpx.Response) -> None:
     assert "server" not in headers
 
 
+def check_hostless(screen: Screen) -> None:
+    """Who does not say for whom a request is meant gets nothing."""
+    with socket.create_connection(("127.0.0.1", screen.port), WAIT_S) as line:
+        line.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b" 400 " in line.recv(4096).split(b"\r\n")[0]
+
+
 def check_words(screen: Screen, words: ModuleType) -> None:
     """The room's tables of words reach the browser as they are."""
     text = screen.client.get("/words.js").text

@@ -76,7 +76,8 @@ def written(booth: Booth) -> list[Measurement]:
     return [draft.measurement() for draft in booth.shift.attached]
 
 
-def test_an_alarm_is_told_at_once_and_its_measurement_follows_the_passage(booth: Booth) -> None:
+def alarm(booth: Booth) -> None:
+    """An innocent lays down a document and raises an alarm in the portal, and is still in it."""
     booth.show(INNOCENT)
     for reading in (
         Occupancy(booth.now, "began"),
@@ -84,6 +85,10 @@ def test_an_alarm_is_told_at_once_and_its_measurement_follows_the_passage(booth:
         Alarm(booth.now, "gamma", (80, 80, 80, 80)),
     ):
         booth.post.receive("portal-1", reading, booth.now)
+
+
+def test_an_alarm_is_told_at_once_and_its_measurement_follows_the_passage(booth: Booth) -> None:
+    alarm(booth)
     (alert,) = booth.shift.recorded
     assert alert.kind == "radiation_alarm" and booth.shift.attached == []
     booth.post.receive("portal-1", Scan(booth.now + 0.2, "gamma", (70, 70, 70, 70), 0.2), booth.now + 0.2)
@@ -118,13 +123,7 @@ def test_a_person_read_after_the_alarm_gets_a_measurement_of_their_alert_too(boo
 
 
 def test_a_lost_line_ends_the_passage_and_the_fault_is_said(booth: Booth) -> None:
-    booth.show(INNOCENT)
-    for reading in (
-        Occupancy(booth.now, "began"),
-        Scan(booth.now, "gamma", (80, 80, 80, 80), 0.2),
-        Alarm(booth.now, "gamma", (80, 80, 80, 80)),
-    ):
-        booth.post.receive("portal-1", reading, booth.now)
+    alarm(booth)
     booth.post.line("portal-1", False, booth.now + 2.0)
     (measurement,) = written(booth)
     told = n42_document.read(zlib.decompress(measurement.document))

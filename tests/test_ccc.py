@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Iterator
 from importlib import resources
 
@@ -12,7 +11,7 @@ import pytest
 
 from failsafe.hq.ccc.app import LONGEST_SEARCH, MOST_LINES
 from tests.ccc_page import Served, serving, three
-from tests.screen import WAIT_S, check_headers, refusal
+from tests.screen import check_headers, check_hostless, refusal
 
 
 @pytest.fixture
@@ -89,9 +88,7 @@ def test_foreign_host_is_refused(served: Served, host: str) -> None:
 
 
 def test_request_without_host_is_refused(served: Served) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), WAIT_S) as wire:
-        wire.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert b" 400 " in wire.recv(4096).split(b"\r\n")[0]
+    check_hostless(served)
 
 
 def test_page_answers_under_its_two_names(served: Served) -> None:

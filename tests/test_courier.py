@@ -15,7 +15,7 @@ from failsafe.sync.errors import Malformed, Missing, NotForThisBooth, SpoolFault
 from failsafe.sync.records import Welcome, encode
 from failsafe.sync.spool import Spool
 from failsafe.sync.trust import read_publication
-from tests.publishing import Desk
+from tests.publishing import Desk, Watched
 
 BOOTH = "DEMO-1"
 
@@ -126,19 +126,6 @@ def test_what_an_operating_system_leaves_is_passed_over(stick: Path, spool: Spoo
 
 
 # --- order -------------------------------------------------------------------------------------------------------
-
-
-class Watched(Spool):
-    """A spool that remembers in which order its files appeared."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.order: list[str] = []
-
-    def write(self, name, content):
-        length = super().write(name, content)
-        self.order.append(name)
-        return length
 
 
 def test_the_timestamp_is_last_and_roots_are_late(stick: Path, spool: Spool):

@@ -196,21 +196,8 @@ def test_old_publications_go_when_the_core_has_had_time(far: FarEnd, tmp_path: P
     assert far.spool_in.holds("welcome.json")
 
 
-class Watched(Spool):
-    """A spool that remembers in which order its files appeared."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.order: list[str] = []
-
-    def write(self, name, content):
-        length = super().write(name, content)
-        self.order.append(name)
-        return length
-
-
 def test_the_timestamp_is_last_and_roots_are_late(far: FarEnd):
-    watched = Watched(far.spool_in.root)
+    watched = publishing.Watched(far.spool_in.root)
     with far.served() as url, refreshing(far, url, watched) as (refresher, _):
         refresher.refresh(WANT)
     assert watched.order[-2:] == ["metadata/1.root.json", "metadata/timestamp.json"]

@@ -85,7 +85,6 @@ def founded(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Lane:
 def booth(founded: Lane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     """A booth at work, the module's own."""
     begun = Lane.begin(founded, tmp_path_factory.mktemp("booth"))
-    assert isinstance(begun, Lane)
     try:
         begun.open()
         yield begun
@@ -97,7 +96,6 @@ def booth(founded: Lane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 def centre(founded: Lane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     """A booth at work whose link and headquarters run too."""
     begun = Lane.begin(founded, tmp_path_factory.mktemp("centre"))
-    assert isinstance(begun, Lane)
     try:
         begun.open_line()
         begun.open()

@@ -183,7 +183,7 @@ class Journey(House):
         self._number = 0
 
     @classmethod
-    def begin(cls, founded: Journey, folder: Path, windows: Windows = WINDOWS) -> Journey:
+    def begin(cls, founded: Journey, folder: Path, windows: Windows = WINDOWS) -> Self:
         """A booth that stands where `founded` stands, and goes its own way from there."""
         for name in ("hq", "keys", "state", "spool", "stick", "old-stick"):
             shutil.copytree(founded.folder / name, folder / name)

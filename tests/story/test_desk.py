@@ -46,7 +46,6 @@ class DeskBooth(Journey):
 @pytest.fixture(scope="module")
 def desk(founded: Journey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskBooth]:
     booth = DeskBooth.begin(founded, tmp_path_factory.mktemp("desk"))
-    assert isinstance(booth, DeskBooth)
     with ExitStack() as stack:
         stack.callback(booth.end)
         booth.equip(stack)

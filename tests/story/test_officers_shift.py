@@ -35,7 +35,6 @@ def booth(
 ) -> Iterator[Lane]:
     founded = Lane.at(made_once("founded-lane", lane.found))
     begun = ShortMemory.begin(founded, tmp_path_factory.mktemp("shift"))
-    assert isinstance(begun, Lane)
     try:
         begun.carry()  # a publication of this minute
         begun.open()
