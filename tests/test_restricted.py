@@ -5,162 +5,29 @@ A real headquarters, booths of several countries, and the link's own refresher o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from failsafe.agent import keys as booth_keys
-from failsafe.agent.person import names
 from failsafe.hq import courier as hq_courier
 from failsafe.hq import enrol
-from failsafe.hq.feeds import content_keys, publish
-from failsafe.hq.feeds.content_keys import EpochSecrets
-from failsafe.hq.feeds.publish import Outcome, PublishRefused
-from failsafe.hq.feeds.register import BoothRefused, Register, Stock
+from failsafe.hq.feeds import publish
+from failsafe.hq.feeds.register import BoothRefused
 from failsafe.hq.feeds.repository import Repository
-from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.hq.keyring.rotation import Ceremonies, Exchange
-from failsafe.sync import courier, intake, roll
-from failsafe.sync import feed as feeds
+from failsafe.sync import courier
 from failsafe.sync.errors import (
     Awaited,
-    ForeignLineage,
-    Malformed,
-    Missing,
     NotForThisBooth,
-    Older,
-    Shrunken,
-    SyncError,
     Truncated,
-    Unsigned,
 )
-from failsafe.sync.feed import Floor
-from failsafe.sync.intake import Taken
-from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import Head, Notice, Payload, PayloadHeader, PersonName, Statement, encode, key_file
-from failsafe.sync.refresh import Fetched, Refresher
-from failsafe.sync.reports import FeedState, Want
-from failsafe.sync.seal import seal
-from failsafe.sync.shape import Entry, Restrictions
+from failsafe.sync.records import encode, key_file
+from failsafe.sync.reports import Want
+from failsafe.sync.shape import Restrictions
 from failsafe.sync.spool import Spool
-from tests.publishing import PASSPHRASE, Desk, now
-
-NOT_FOR_XB = Restrictions(deny=("XB",))
-SECRET = "QUILLFEATHER"
-
-
-def entry(number: int, restrictions: Restrictions = Restrictions(), surname: str = SECRET) -> Entry:  # noqa: B008
-    notice = Notice(entity_id=f"2026/{number}", tier="red", names=(PersonName(surname=surname, given="NOONE"),))
-    return Entry(notice, restrictions)
-
-
-class Hq(Desk):
-    """Headquarters with a register of invented notices."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        self.register = Register.in_file(home / "register.sqlite")
-
-    def put_out(self, *notices: Entry, withdrawn: tuple[str, ...] = (), **options: bool) -> Outcome:
-        self.register.take(notices, (), withdrawn)
-        return publish.publish(self.register, self.repository, now=now(), **options)
-
-    def supplements(self) -> list[str]:
-        return [feed for feed in self.repository.heads("base") if feed != "base"]
-
-
-class Line:
-    """Headquarters' folder as the link sees it; `asked` is every name that was asked for."""
-
-    def __init__(self, public: Spool) -> None:
-        self._public = public
-        self.asked: list[str] = []
-
-    def get(self, path: str, limit: int, etag: str | None = None) -> Fetched:
-        self.asked.append(path)
-        return Fetched(self._public.read(path, limit))
-
-    def resume(self, path: str, length: int, file: Path) -> None:
-        self.asked.append(path)
-        file.write_bytes(self._public.read(path, length))
-
-
-class Booth:
-    """A booth whose link and core are called in turn, with a spool of its own between them."""
-
-    def __init__(self, folder: Path, name: str, country: str, hq: Hq) -> None:
-        self.name, self.folder, self.hq = name, folder, hq
-        self.enrolment = booth_keys.make(folder / "keys", name, country)
-        self.keys = booth_keys.load(folder / "keys")
-        enrol.enrol(encode(self.enrolment), hq.register, hq.keys, hq.repository, now=now())
-        for sub in ("trust", "in", "link"):
-            (folder / sub).mkdir()
-        self.spool = Spool(folder / "in")
-        self.line = Line(hq.spool)
-        self.link = Refresher(self.line, self.spool, folder / "link", hq.root(), name)
-        self.supplements: tuple[str, ...] = ()
-        self.remembered: dict[str, Floor] = {}
-
-    def mirror(self) -> Mirror:
-        return Mirror.open(self.folder / "mirror.db", self.keys.mirror)
-
-    def bring(self) -> None:
-        """The link's turn."""
-        with self.mirror() as mirror:
-            held = mirror.floors()
-        states = tuple(FeedState(feed=feed, lineage=at.lineage, serial=at.serial) for feed, at in held.items())
-        self.link.refresh(Want(booth=self.name, feeds=("base", *self.supplements), held=states))
-
-    def take(self, spool: Spool | None = None) -> Taken:
-        """The core's turn."""
-        reader = intake.Reader(self.name, ("base",), self.keys.sealing, self.hq.root(), self.folder / "trust")
-        with self.mirror() as mirror:
-            taken = intake.take(spool or self.spool, mirror, self.remembered, reader, names.forms)
-            mirror.check()
-            self.supplements = mirror.portions()["base"].feeds
-        self.remembered |= taken.floors
-        return taken
-
-    def take_after_bringing(self) -> Taken:
-        self.bring()
-        return self.take()
-
-    def follow(self) -> None:
-        """Link and core in turn, as often as the core says that something is still to be brought."""
-        for _ in range(3):
-            self.bring()
-            try:
-                self.take()
-            except Awaited as awaited:
-                self.supplements = awaited.feeds
-            else:
-                return
-        raise AssertionError("what is awaited never came")
-
-    def holds(self) -> set[str]:
-        with self.mirror() as mirror:
-            return {line.entity_id for line in mirror.names()}
-
-    def state(self) -> tuple[object, ...]:
-        with self.mirror() as mirror:
-            mirror.check()
-            held = (mirror.floors(), mirror.portions(), mirror.held_metadata(), mirror.signed_at())
-            return (*held, list(mirror.names()), mirror.counts())
-
-    def files(self) -> list[str]:
-        return self.spool.names()
-
-    def refuses(self, kind: type[SyncError], spool: Spool | None = None) -> SyncError:
-        """The refusal of what lies in the spool; everything held is as before."""
-        before = self.state()
-        with pytest.raises(SyncError) as refusal:
-            self.take(spool)
-        assert type(refusal.value) is kind, refusal.value
-        assert self.state() == before
-        return refusal.value
+from tests.countries import NOT_FOR_XB, SECRET, Booth, Hq, entry
+from tests.publishing import PASSPHRASE, now
 
 
 @pytest.fixture
@@ -378,141 +245,6 @@ def test_a_revoked_booth_reads_no_supplement_any_more(hq, allowed, tmp_path):
     allowed.refuses(NotForThisBooth)
 
 
-# --- what others keep back or forge --------------------------------------------------------------------------
-
-
-def test_a_supplement_that_is_kept_back_stops_everything(hq, allowed):
-    """So the age counts, and nobody is cleared on a list without it."""
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    allowed.follow()
-    signed_at = allowed.state()[3]
-    hq.put_out(entry(3), entry(4, NOT_FOR_XB))
-    kept_back = {}
-    for name in hq.spool.names(f"targets/feed/{hq.supplements()[0]}/"):
-        kept_back[name] = hq.spool.read(name, 2**20)
-        hq.spool.remove(name)
-    with pytest.raises(Missing):
-        allowed.bring()
-    told = allowed.refuses(Awaited, spool=hq.spool)
-    assert told.feeds == allowed.supplements and "supplement" in told.detail
-    assert allowed.state()[3] == signed_at
-    for name, content in kept_back.items():
-        hq.spool.write(name, content)
-    allowed.follow()
-    assert allowed.holds() == {f"2026/{number}" for number in range(1, 5)}
-
-
-def test_a_roll_that_is_kept_back_or_changed(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    file = hq.file("*.roll")
-    content = file.read_bytes()
-    file.unlink()
-    allowed.refuses(Missing, spool=hq.spool)
-    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    allowed.refuses(Truncated, spool=hq.spool)
-    file.write_bytes(content)
-    allowed.supplements = tuple(hq.supplements())
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_a_booth_of_another_country_cannot_make_a_key_file_for_us(hq, allowed, denied):
-    """It knows the content key and its own country's; with them it would hide from us what is denied to it."""
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    name = key_file("base", 1, "XB-ONE")
-    known = denied.keys.sealing.open(hq.spool.read(name, 10_000), purpose="content-key", booth="XB-ONE", about="base/1")
-    own = hq.spool.read(key_file("base", 1, "XA-ONE"), 10_000)
-    for plain, kind in ((known, Unsigned), (known[:32], NotForThisBooth), (known[:-1], Malformed)):
-        box = seal(plain, allowed.enrolment.seal, purpose="content-key", booth="XA-ONE", about="base/1")
-        hq.spool.write(key_file("base", 1, "XA-ONE"), box)
-        allowed.refuses(kind, spool=hq.spool)
-    hq.spool.write(key_file("base", 1, "XA-ONE"), own)
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_an_older_supplement_is_refused_when_mirror_and_all_were_wiped(hq, allowed, tmp_path):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    old = hq.copy(tmp_path / "old")
-    hq.put_out(entry(3, NOT_FOR_XB))
-    allowed.follow()
-    (allowed.folder / "mirror.db").unlink()
-    told = allowed.refuses(Older, spool=old)
-    assert hq.supplements()[0] in told.detail
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2", "2026/3"}
-
-
-def header(head: Head) -> PayloadHeader:
-    return PayloadHeader(feed=head.feed, lineage=head.lineage, serial=head.serial)
-
-
-def named(files: dict[str, bytes], path: str, serial: int, base: int | None) -> Payload:
-    digest = hashlib.sha256(files[path]).hexdigest()
-    return Payload(path=path, serial=serial, base_serial=base, length=len(files[path]), sha256=digest)
-
-
-def forged(hq: Hq, **changes: object) -> tuple[Head, EpochSecrets]:
-    """The published head of the base feed with other words, and what a thief of the register and its keys knows."""
-    with hq.register.step("base", hq.repository.statement("base").lineage, "2026-11-22T00:00:00Z") as step:
-        _, kept, _ = content_keys.kept(step, hq.repository, False)
-    head = hq.repository.head("base")
-    return msgspec.structs.replace(head, serial=head.serial + 1, deltas=(), **changes), kept
-
-
-def test_a_roll_that_forgets_a_supplement(hq, allowed):
-    """A thief of the bureau's key, or a fault of headquarters: what was there is not accounted for."""
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    allowed.follow()
-    head, kept = forged(hq)
-    place = roll.Place("base", head.lineage, head.epoch)
-    words = roll.seal_roll(place, {"XA": roll.Portion("XA")}, kept.countries)
-    payload = feeds.encode_payload(
-        msgspec.structs.replace(header(head), base_serial=head.serial - 1), (), kept.content_key
-    )
-    files = {"feed/base/forged.roll": words, "feed/base/forged.delta": payload}
-    head = msgspec.structs.replace(
-        head,
-        roll=named(files, "feed/base/forged.roll", head.serial, None),
-        deltas=(named(files, "feed/base/forged.delta", head.serial, head.serial - 1),),
-    )
-    hq.repository.publish(head, files, now=now())
-    allowed.refuses(Shrunken, spool=hq.spool)
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_a_supplement_that_shrinks_without_a_word(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB), entry(3, NOT_FOR_XB))
-    allowed.follow()
-    (supplement,) = hq.supplements()
-    file = allowed.keys.sealing.open(
-        hq.spool.read(key_file("base", 1, "XA-ONE"), 10_000), purpose="content-key", booth="XA-ONE", about="base/1"
-    )
-    base = hq.repository.head("base")
-    place = roll.Place("base", base.lineage, 1)
-    portion = roll.open_portion(hq.file("*.roll").read_bytes(), place, file[32:64])
-    key = portion.supplements[0].key
-    shown = hq.repository.head(supplement)
-    assert (shown.count, shown.removed) == (0, 0)
-    head = feeds.open_tally(shown, key)
-    assert (head.count, head.removed) == (2, 0)
-    less = feeds.seal_tally(msgspec.structs.replace(head, serial=2, count=1), key)
-    hq.repository.publish(less, {}, now=now())
-    allowed.refuses(Shrunken, spool=hq.spool)
-    elsewhere = feeds.seal_tally(msgspec.structs.replace(head, serial=2, lineage="elsewhere"), key)
-    hq.repository.publish(elsewhere, {}, now=now())
-    allowed.refuses(ForeignLineage, spool=hq.spool)
-    hq.repository.publish(msgspec.structs.replace(less, tally=shown.tally), {}, now=now())
-    allowed.refuses(Truncated, spool=hq.spool)
-
-
-def test_a_supplement_of_another_epoch_than_the_roll_says(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    shown = hq.repository.head(hq.supplements()[0])
-    hq.repository.publish(msgspec.structs.replace(shown, serial=2, epoch=9), {}, now=now())
-    assert "epoch 9" in allowed.refuses(NotForThisBooth, spool=hq.spool).detail
-
-
 # --- what everybody can see ----------------------------------------------------------------------------------
 
 
@@ -557,70 +289,6 @@ def test_a_roll_without_news_is_not_published_anew(hq, allowed):
     assert hq.file("*.roll") == before and head.roll.serial == 1
     allowed.follow()
     assert allowed.holds() == {"2026/1", "2026/2", "2026/3"}
-
-
-# --- headquarters --------------------------------------------------------------------------------------------
-
-
-def test_a_crash_between_register_and_publication_costs_only_the_deltas(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB), entry(3, NOT_FOR_XB))
-    allowed.follow()
-    place = hq.public / "keys" / "base" / "2"
-    place.write_text("a file in a folder's place")
-    with pytest.raises((SyncError, HeadquartersError)):
-        hq.put_out(entry(2), new_epoch=True)
-    place.unlink()
-    outcome = hq.put_out()
-    assert outcome.head is not None and outcome.head.deltas == ()
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2", "2026/3"}
-
-
-def test_a_new_epoch_is_one_for_all_feeds(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    allowed.follow()
-    outcome = hq.put_out(new_epoch=True)
-    assert [head.epoch for head in (outcome.head, *outcome.supplements)] == [2, 2]
-    allowed.follow()
-    with allowed.mirror() as mirror:
-        assert set(mirror.epochs().values()) == {2}
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_a_new_lineage_takes_the_supplements_along(hq, allowed):
-    hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    allowed.follow()
-    hq.repository.sign_statement(Statement(feed="base", lineage="lineage-2"), passphrase=PASSPHRASE, now=now())
-    outcome = hq.put_out()
-    assert [(head.lineage, head.serial) for head in (outcome.head, *outcome.supplements)] == [("lineage-2", 1)] * 2
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_a_publication_of_before_supplements_says_what_to_sign(hq, allowed):
-    def without_pattern(targets):
-        targets.delegations.roles["bureau-main"].paths.remove("feed/base-????????????/*")
-
-    hq.forge("targets", without_pattern, hq.keys.targets_signers(PASSPHRASE))
-    with pytest.raises(PublishRefused) as refused:
-        hq.put_out(entry(1), entry(2, NOT_FOR_XB))
-    assert "failsafe-hq statement" in refused.value.advice and hq.repository.head("base") is None
-    statement = hq.repository.statement("base")
-    hq.repository.sign_statement(statement, passphrase=PASSPHRASE, now=now())
-    hq.put_out()
-    allowed.follow()
-    assert allowed.holds() == {"2026/1", "2026/2"}
-
-
-def test_the_register_says_what_waits(hq, allowed):
-    hq.register.take([entry(1), entry(2, NOT_FOR_XB), entry(3, Restrictions(allow=()))])
-    assert hq.register.stock("2026-11-22T00:00:00Z").pending == 2
-    hq.put_out()
-    assert hq.register.stock("2026-11-22T00:00:00Z") == Stock(notices=1, listed=0, restricted=2, pending=0)
-    hq.register.take([entry(2, Restrictions(deny=("XC",)))])
-    assert hq.register.stock("2026-11-22T00:00:00Z").pending == 1
-    hq.register.take([entry(2, NOT_FOR_XB)], withdrawn=("2026/1",))
-    assert hq.register.stock("2026-11-22T00:00:00Z").pending == 2
 
 
 # --- by stick ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from failsafe.sync.shape import Restrictions
-from tests.test_restricted import Booth, Hq, entry
+from tests.countries import Booth, Hq, entry
 
 COUNTRIES = ("XA", "XB", "XC")
 STEPS = 16
