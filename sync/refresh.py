@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -149,6 +150,7 @@ class Refresher:
         self._booth = booth
         self._placed: dict[str, Stamp] = {}
         self._kept_before: set[str] = set()
+        self._asked: dict[str, tuple[bytes, str | None]] = {}  # a key file: under which timestamp, and its ETag
 
     def refresh(self, want: Want) -> Brought:
         """Bring what headquarters published, as far as this booth wants and lacks it.
@@ -290,17 +292,19 @@ class Refresher:
                 continue  # a supplement's content key stands in the roll
             name = key_file(feed, head.epoch, self._booth)
             check_name(name)
-            # What the core could not use may have been another's on the way: it is asked for again.
-            taken = held.get(feed) is not None and held[feed].serial == head.serial
-            if taken and self._placed.get(name, ()) == _stamp(self._spool, name):
+            placed = self._placed.get(name, ()) == _stamp(self._spool, name)
+            if placed:
                 found.keys[name] = self._spool.read(name, KEY_LIMIT)
+            # Nobody signs it: what the core could not use may be another's, and is asked for anew at each timestamp.
+            asked_at, etag = self._asked.get(name, (b"", None)) if placed else (b"", None)
+            taken = held.get(feed) is not None and held[feed].serial == head.serial
+            if placed and (taken or asked_at == found.metadata[TIMESTAMP]):
                 continue
-            try:
-                content = self._source.get(name, KEY_LIMIT).content
-            except Missing:
-                continue
-            if content is not None:
-                found.keys[name] = content
+            with suppress(Missing):
+                answer = self._source.get(name, KEY_LIMIT, etag)
+                self._asked[name] = (found.metadata[TIMESTAMP], answer.etag)
+                if answer.content is not None:
+                    found.keys[name] = answer.content
 
     def _is_placed(self, name: str, target: TargetFile) -> bool:
         """Whether the spool has it; hashed once, then known by its stamp as long as nobody touches it."""
