@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
@@ -35,7 +36,7 @@ from failsafe.agent.demo.house import DemoFailed, Windows
 from failsafe.agent.demo.station import Crowd, Ear, Gather, Station, Timings, Zone, invented, memory_mb
 from failsafe.agent.notices import LOOK_EVERY_S
 from failsafe.drivers.simulator import BITS_A_BYTE, DocumentReader, Portal, Pty, zone_frame
-from failsafe.sync.records import encode
+from failsafe.sync.records import METADATA_FOLDER, TIMESTAMP_FILE, encode
 from failsafe.sync.store import Migrations, Store, StoreSettings
 
 SIZES: Final = (1_000, 50_000)
@@ -47,7 +48,7 @@ _STARTS: Final = 3
 _PACED: Final = 10
 _PORTAL_SHARE: Final = 10  # one crossing with a scanning portal for so many without
 _BETWEEN_CROSSINGS_S: Final = 0.03
-_RESERVE: Final = 50  # travellers beside the crossings and those of the scanning portal: for starts and paced wire
+_RESERVE: Final = 150  # travellers beside the crossings and those of the scanning portal: for starts and paced wire
 _NOTICES_A_TRAVELLER: Final = 500  # a larger intake and merge take longer, and more travellers come meanwhile
 _FIRST_PATIENCE_S: Final = 120.0
 _LOOK_AGAIN_S: Final = 0.02
@@ -148,6 +149,7 @@ class _Run:
         self._step = step
         self._stack = stack
         self._changes = 0
+        self._stick = folder / "stick"
         stack.callback(self.station.stop)
 
     def figures(self, gather: Gather, *, first: bool) -> Iterator[Figure]:
@@ -299,13 +301,8 @@ class _Run:
         """
         took_s, meanwhile = [], Timings()
         for _ in range(_DELTAS):
-            held, crossed = self.station.serials(), len(meanwhile.verdicts)
             self._change(crowd, _DELTA)
-            began_at = _now()
-            while len(meanwhile.verdicts) == crossed or self.station.serials() == held:
-                meanwhile.cross(reader, ear, *self._come(1))
-                time.sleep(_BETWEEN_CROSSINGS_S)
-            took_s.append(_now() - began_at)
+            took_s.append(self._bring(reader, ear, meanwhile, self._taken()))
         every = Rival("the core looks into the spool every", LOOK_EVERY_S)
         yield from figure(self._named("delta_searchable"), max(took_s), "s", len(took_s), every)
         alone = ("nothing to take", self.timings.verdicts)
@@ -315,23 +312,48 @@ class _Run:
         yield from figure(self._named("core_memory_delta_peak"), peak, "MB", 1, Rival(_BARE_IMPORT, bare))
 
     def _change(self, crowd: Crowd, number: int) -> None:
-        """Headquarters changes so many notices, and a stick brings that."""
+        """Headquarters changes so many notices and publishes that on a stick."""
         notices = islice((one for one in crowd.records if "notice_type" in one), number)
         self._changes += 1
         self.station.take_notices({**one, "summary": f"Changed by headquarters, {self._changes}."} for one in notices)
-        self.station.carry()
+        self._publish()
+
+    def _publish(self) -> None:
+        self.station.hq("publish")
+        self.station.hq("courier", "export", str(self._stick))
+
+    def _taken(self) -> Callable[[], bool]:
+        """Asks whether the core holds another step than now."""
+        held = self.station.serials()
+        return lambda: self.station.serials() != held
+
+    def _bring(self, reader: Pty, ear: Ear, meanwhile: Timings, over: Callable[[], bool]) -> float:
+        """Travellers cross while the stick is read and until it is over; seconds since its last file had come."""
+        over_at = None
+        with ThreadPoolExecutor(1) as hand:
+            bringing = hand.submit(self.station.booth, "courier", "import", str(self._stick))
+            while over_at is None or not bringing.done():
+                meanwhile.cross(reader, ear, *self._come(1))
+                time.sleep(_BETWEEN_CROSSINGS_S)
+                if over_at is None and over():
+                    over_at = _now()
+                if bringing.done():
+                    bringing.result()  # what it has to complain of
+        return over_at - self._came_at()
+
+    def _came_at(self) -> float:
+        """When the publication's last file was written to the spool."""
+        file = self.station.folder / "spool" / "in" / METADATA_FOLDER / TIMESTAMP_FILE
+        return _now() - (time.time() - file.stat().st_mtime)  # noqa: TID251 - files are dated by this clock
 
     def _cross_merging(self, reader: Pty, ear: Ear, crowd: Crowd) -> Iterator[Figure]:
         """A delta so large that the core makes its index anew, as it does by itself once enough has come."""
         if self._size < _GROWN_LEAST:
             return  # so few are never merged
         self._change(crowd, max(_GROWN_LEAST, int(_GROWN_SHARE * self._size)))
-        began_at, cpu_s = _now(), self.station.cpu_s()
-        meanwhile = Timings()
-        while not meanwhile.verdicts or _MERGED not in self.station.log():
-            meanwhile.cross(reader, ear, *self._come(1))
-            time.sleep(_BETWEEN_CROSSINGS_S)
-        took_s, cpu_s = _now() - began_at, self.station.cpu_s() - cpu_s
+        meanwhile, cpu_s = Timings(), self.station.cpu_s()
+        took_s = self._bring(reader, ear, meanwhile, lambda: _MERGED in self.station.log())
+        cpu_s = self.station.cpu_s() - cpu_s
         yield from figure(self._named("merge"), took_s, "s", 1, Rival("of it the processor's, travellers too", cpu_s))
         alone = ("nothing to merge", self.timings.verdicts)
         yield from p50_p99(self._named("verdict_during_merge"), meanwhile.verdicts, "ms", alone)
@@ -344,25 +366,29 @@ class _Run:
         """The whole list replaces the one that serves: what a booth takes that was away for too long."""
         if self._size < _GROWN_LEAST:
             return  # so few are taken at once
-        held, done = self.station.serials(), self._rooms_done()
         self._publish_anew(crowd)
-        began_at, cpu_s, applied_s = _now(), self.station.cpu_s(), None
-        meanwhile = Timings()
-        while not meanwhile.verdicts or self.station.serials() == held:
-            meanwhile.cross(reader, ear, *self._come(1))
-            time.sleep(_BETWEEN_CROSSINGS_S)
-            if applied_s is None and self._rooms_done() > done:
-                applied_s = _now() - began_at
-        took_s, cpu_s = _now() - began_at, self.station.cpu_s() - cpu_s
+        done, taken = self._rooms_done(), self._taken()
+        applied_at: list[float] = []
+
+        def searched() -> bool:
+            if not applied_at and self._rooms_done() > done:
+                applied_at.append(_now())
+            return taken()
+
+        meanwhile, cpu_s = Timings(), self.station.cpu_s()
+        took_s = self._bring(reader, ear, meanwhile, searched)
+        applied_s = applied_at[0] - self._came_at() if applied_at else took_s
+        cpu_s = self.station.cpu_s() - cpu_s
         cost = Rival("the processor's till it was searched, travellers too", cpu_s)
-        yield from figure(self._named("snapshot_applied"), took_s if applied_s is None else applied_s, "s", 1, cost)
+        yield from figure(self._named("snapshot_applied"), applied_s, "s", 1, cost)
         yield from figure(self._named("snapshot_searchable"), took_s, "s", 1, cost)
         alone = ("nothing to take", self.timings.verdicts)
         yield from p50_p99(self._named("verdict_during_snapshot"), meanwhile.verdicts, "ms", alone)
         peak, _ = self.station.memory_mb()
         bare, _ = bare_memory_mb()
         yield from figure(self._named("core_memory_snapshot_peak"), peak, "MB", 1, Rival(_BARE_IMPORT, bare))
-        yield from self._backroom("snapshot", bare)
+        if applied_at:
+            yield from self._backroom("snapshot", bare)
 
     def _rooms_done(self) -> int:
         return len(_OUT_OF_THE_BACK_ROOM.findall(self.station.log()))
@@ -376,7 +402,7 @@ class _Run:
         self.station.take_notices([{**notice, "summary": "Changed while the booth was away."}])
         self.station.hq("publish")
         self.station.hq("booths", "revoke", _OTHER_BOOTH, "--yes")
-        self.station.carry()
+        self._publish()
 
     def _memory(self) -> Iterator[Figure]:
         bare_peak, bare_own = bare_memory_mb()
