@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from failsafe.agent import config, disk_keys, keys
+from failsafe.agent import config, keys
 from failsafe.agent.commands import decoding, own_keys, scanning, simulating, technician, upkeep
 from failsafe.agent.config import ConfigurationRefused
 from failsafe.agent.control import CoreUnreachable, Visitor
@@ -83,6 +83,7 @@ def failsafe() -> None:
 @with_config
 def run(path: Path) -> None:
     """Run the booth's core until it is stopped."""
+    from failsafe.agent import disk_keys
     from failsafe.agent.booth import Booth
     from failsafe.agent.serving import PortTaken, serve
 

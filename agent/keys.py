@@ -24,7 +24,6 @@ from cryptography.x509.oid import NameOID
 from failsafe.sync import seal
 from failsafe.sync.records import Enrolment
 from failsafe.sync.seal import SEAL_SECRET_LENGTH, SealSecret
-from failsafe.sync.store import sync_folder
 
 _LENGTHS: Final = {
     "mirror.key": 32,
@@ -162,6 +161,8 @@ def renew_disk_keys(place: Path, names: Sequence[str] = DISK_KEYS) -> list[Path]
     Raises:
         KeysRefused: a next key lies there already, or the folder cannot be written.
     """
+    from failsafe.sync.store import sync_folder  # the link loads this file, and nothing that opens a database
+
     files = [place / f"{NEXT}{name}" for name in names]
     if present := [file.name for file in files if file.exists()]:
         raise KeysRefused(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from failsafe.agent import config, disk_keys, keys
+from failsafe.agent import config, keys
 from failsafe.agent.commands.upkeep import with_config
 from failsafe.agent.config import Configuration
 from failsafe.sync.records import Enrolment, encode
-from failsafe.sync.store import KEY_LENGTH, fits
 
 _DATABASES = ("mirror", "ledger")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -94,6 +93,8 @@ def _renew_disk_keys(
         )
     place = folder or Path(configuration.folders.keys)
     going = [f"{name}.key" for name in names]
+    from failsafe.agent import disk_keys  # the link loads this file, and nothing that opens a database
+
     words = disk_keys.told(Path(configuration.folders.state), place, going, sealed=sealed)
     if not dry_run:
         keys.renew_disk_keys(place, going)
@@ -105,6 +106,8 @@ def _renew_disk_keys(
 @click.argument("database", type=click.Choice(_DATABASES))
 def keys_fits(path: Path, database: str) -> None:
     """Say whether the key on standard input opens DATABASE as it lies there; exit code 1 if not."""
+    from failsafe.sync.store import KEY_LENGTH, fits  # as above
+
     key = sys.stdin.buffer.read(KEY_LENGTH + 1)
     file = Path(config.load(path).folders.state) / f"{database}.db"
     if len(key) != KEY_LENGTH or not file.exists() or not file.stat().st_size or not fits(file, key):
