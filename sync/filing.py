@@ -40,14 +40,18 @@ class Filing:
         store: the mirror's file, in a transaction.
         feed: whose operations they are.
         derive: makes the names that the index is to find a notice by.
+
+    Attributes:
+        grown: rows of notices and listed documents that the feed has more than before.
     """
 
     def __init__(self, store: Store, feed: str, derive: Derive) -> None:
         self._store = store
         self._feed = feed
         self._derive = derive
+        self.grown = 0
         self._notices: dict[str, Notice] = {}
-        self._listed: list[ListedDocument] = []
+        self._listed: dict[tuple[str, str, str], ListedDocument] = {}
 
     def take(self, operations: Iterable[Operation]) -> None:
         """File some operations; each finds what those before it left."""
@@ -60,7 +64,7 @@ class Filing:
                     self._notices.pop(entity_id, None)
                     self._remove((entity_id,))
                 case PutListed(document=document):
-                    self._listed.append(document)
+                    self._listed[document.number, document.issuing_country, document.document_type] = document
                 case RemoveListed():
                     self._put_listed()
                     self._remove_listed(operation)
@@ -80,7 +84,7 @@ class Filing:
         # Above every number that the pages know: SQLite alone would give that of a removed one again.
         row = self._store.row("SELECT max(last, coalesce((SELECT max(id) FROM notice), 0)) + 1 FROM bound")
         numbered = list(enumerate(notices.values(), row[0] if row else 1))
-        self._store.run_many(
+        self.grown += self._store.run_many(
             "INSERT INTO notice (id, feed, entity_id, tier, sex, births) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 (number, self._feed, notice.entity_id, notice.tier, notice.sex, " ".join(notice.births))
@@ -103,30 +107,36 @@ class Filing:
 
     def _remove(self, entity_ids: Iterable[str]) -> None:
         # Body, names and documents go with it: their rows name it as their owner.
-        self._store.run_many(
+        self.grown -= self._store.run_many(
             "DELETE FROM notice WHERE entity_id = ? AND feed = ?",
             ((entity_id, self._feed) for entity_id in entity_ids),
         )
 
     def _put_listed(self) -> None:
-        listed, self._listed = self._listed, []
-        self._store.run_many(
-            "INSERT OR REPLACE INTO listed (feed, number, country, type, fraud, folded) VALUES (?, ?, ?, ?, ?, ?)",
+        listed, self._listed = self._listed, {}
+        rows = [
             (
-                (
-                    self._feed,
-                    document.number,
-                    document.issuing_country,
-                    document.document_type,
-                    document.fraud_type,
-                    fold_number(document.number),
-                )
-                for document in listed
-            ),
+                each.fraud_type,
+                fold_number(each.number),
+                self._feed,
+                each.number,
+                each.issuing_country,
+                each.document_type,
+            )
+            for each in listed.values()
+        ]
+        # What is known is told from what is new: how many rows there are is counted, not looked up among a million.
+        self._store.run_many(
+            "UPDATE listed SET fraud = ?, folded = ? WHERE feed = ? AND number = ? AND country = ? AND type = ?", rows
+        )
+        self.grown += self._store.run_many(
+            "INSERT INTO listed (fraud, folded, feed, number, country, type) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            rows,
         )
 
     def _remove_listed(self, gone: RemoveListed) -> None:
-        self._store.run(
+        self.grown -= self._store.run(
             "DELETE FROM listed WHERE feed = ? AND number = ? AND country = ? AND type = ?",
             (self._feed, gone.number, gone.issuing_country, gone.document_type),
         )

@@ -197,8 +197,9 @@ class Mirror:
 
     def sizes(self) -> Sizes:
         """How many notices and listed documents are held; of a million that is known at once, of their names not."""
-        row = self._store.row("SELECT (SELECT count(*) FROM notice), (SELECT count(*) FROM listed)")
-        return Sizes(*row) if row else Sizes(0, 0)
+        row = self._store.row("SELECT (SELECT coalesce(sum(count), 0) FROM feed), (SELECT count(*) FROM listed)")
+        rows, listed = row or (0, 0)
+        return Sizes(rows - listed, listed)
 
     def counts(self) -> Counts:
         """How many notices, listed documents and derived names are held."""
@@ -340,11 +341,15 @@ class Mirror:
         self._store.fold_log()
 
     def _take(self, change: Change, derive: Derive) -> None:
+        before = 0
         if change.base_serial is None:
             self._empty(change.feed)
+        elif (floor := self.floors().get(change.feed)) is not None:
+            before = floor.count  # as was found when that step was taken, and is by every check
         self._note_feed(change)
-        Filing(self._store, change.feed, derive).take(change.operations)
-        held = self._held(change.feed)
+        filing = Filing(self._store, change.feed, derive)
+        filing.take(change.operations)
+        held = before + filing.grown
         if held != change.count:
             raise Malformed(
                 f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
