@@ -281,10 +281,12 @@ class Notices:
                 edition = self._load(held)
         except PutOff:
             self._put_off += 1
-        except (SyncError, BackroomLost) as error:  # the old ones still serve; the next publication has it tried again
+        except SyncError as error:  # the old ones still serve; the next publication has it tried again
             self._holding.grown = False
-            told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
-            _log.warning("index not merged", **told)
+            _log.warning("index not merged", reason=error.reason, advice=error.advice)
+        except BackroomLost:
+            self._holding.grown = False
+            _log.warning("index not merged", reason="back room lost")
         else:
             _log.info("index merged", notices=edition.notices)
             self._deliver(News(edition=edition))
@@ -322,9 +324,11 @@ class Notices:
             self._broken.set()
         except PutOff:  # what has come is taken first
             self._put_off += 1
-        except (SyncError, BackroomLost) as error:
-            told = {"reason": error.reason, "advice": error.advice} if isinstance(error, SyncError) else {}
-            _log.warning("removed notices not purged yet", **told)
+        except SyncError as error:
+            _log.warning("removed notices not purged yet", reason=error.reason, advice=error.advice)
+            self._turns.delayed(began, PURGE_AGAIN_S)
+        except BackroomLost:
+            _log.warning("removed notices not purged yet", reason="back room lost")
             self._turns.delayed(began, PURGE_AGAIN_S)
         else:
             now = time.monotonic()  # noqa: TID251 - as above

@@ -121,7 +121,8 @@ def test_another_librarys_message_ends_before_its_first_value() -> None:
 ALLOWED = {
     *("reason", "detail", "advice", "fault", "where", "at", "still", "status", "state", "seconds", "kept", "ends"),
     *("lane", "device", "word", "actions", "recorded", "reissued", "alerts", "serials", "page", "booth", "signer"),
-    *("files", "bytes", "pruned", "envelopes", "kind", "specimen", "notices"),
+    *("files", "bytes", "pruned", "envelopes", "kind", "specimen", "notices", "cpu_s", "peak_mb"),
+    *("file", "key"),  # what they are called: mirror.db, mirror.key
 }
 # Texts of our own error trees and of the system, which name files and no person.
 EXCUSED = {"the timestamp is not signed: booths will call their notices old"}
