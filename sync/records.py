@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -64,6 +65,17 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A frozen struct that refuses fields it does not know."""
+
+
+def learn(kinds: Iterable[object]) -> None:
+    """Have the structs among `kinds` looked at by msgspec now, in the one thread that imports their module.
+
+    Its first look at a struct is not safe among threads: another that decodes one meanwhile reads what is half made,
+    and the process ends (seen with msgspec 0.22).
+    """
+    for kind in tuple(kinds):
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            msgspec.json.Decoder(kind)
 
 
 def encode(record: Record) -> bytes:
@@ -278,3 +290,6 @@ class Welcome(Record, frozen=True, kw_only=True):
     root_sha256: str
     certificate: str  # PEM, signed by the booths' certificate authority
     authority: str  # PEM of that authority
+
+
+learn(globals().values())

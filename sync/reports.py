@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from failsafe.sync.records import Record, Tier, encode
+from failsafe.sync.records import Record, Tier, encode, learn
 
 AlertKind = Literal["notice_hit", "listed_document", "radiation_alarm", "person_and_radiation", "exercise"]
 Urgency = Literal["urgent", "routine"]
@@ -394,3 +394,6 @@ class LinkState(Record, frozen=True, kw_only=True):
     since: str
     last_contact: str | None = None
     detail: str = ""
+
+
+learn(globals().values())

@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from failsafe.sync.errors import Malformed, NotForThisBooth
-from failsafe.sync.records import SUPPLEMENT_ID, UNREADABLE, base_of
+from failsafe.sync.records import SUPPLEMENT_ID, UNREADABLE, base_of, learn
 from failsafe.sync.seal import CONTENT_KEY_LENGTH, framed
 
 ROLL_LIMIT: Final = 8 * 1024 * 1024
@@ -66,6 +66,9 @@ class Roll(msgspec.Struct, frozen=True, array_like=True):
     """The file: (tag, box) of each portion, in the order of the tags."""
 
     portions: tuple[tuple[bytes, bytes], ...]
+
+
+learn((Supplement, Portion, Roll))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from failsafe.hq.feeds.tables import Booth
 from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync import roll, seal
 from failsafe.sync.errors import BytesRefused
-from failsafe.sync.records import KEYS_FOLDER, Head, Record, encode, key_file
+from failsafe.sync.records import KEYS_FOLDER, Head, Record, encode, key_file, learn
 
 _OWN_PURPOSE: Final = "content-key-in-register"
 _OWN_NAME: Final = "HEADQUARTERS"
@@ -39,6 +39,9 @@ class EpochSecrets(Record, frozen=True, kw_only=True):
     content_key: bytes
     countries: bytes = b""
     signer: str = ""
+
+
+learn((EpochSecrets,))
 
 
 def kept(step: Step, repository: Repository, new_epoch: bool) -> tuple[Epoch | None, EpochSecrets | None, bool]:

@@ -33,7 +33,7 @@ from failsafe.hq.keyring.authority import Authority
 from failsafe.hq.keyring.authority import server_names as names_in_order
 from failsafe.hq.keyring.offline import ROOT, TARGETS
 from failsafe.sync.errors import SyncError
-from failsafe.sync.records import FEED_ID, HqKeys, Record
+from failsafe.sync.records import FEED_ID, HqKeys, Record, learn
 from failsafe.sync.seal import SealSecret, signing_public
 from failsafe.sync.spool import Spool
 
@@ -73,6 +73,9 @@ class Layout(Record, frozen=True, kw_only=True):
     bureaus: tuple[str, ...] = ("main",)
     shares: dict[str, str] = msgspec.field(default_factory=dict)
     since: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+learn((Layout,))
 
 
 def bureau_role(bureau: str) -> str:
