@@ -142,4 +142,4 @@ def test_a_hundred_and_fifty_kills_lose_nothing_and_double_nothing(booth: BothEn
     print(f"{len(calls)} told by {calls.total()} calls and {mails.total()} mails")
     assert {alert.kind for alert in kept.alerts} >= {"notice_hit", "listed_document", "radiation_alarm"}
     assert len(said) > KILLS, "the kills came when nothing was being recorded"
-    assert at_last_kill.view.total > KILLS // 2, "the kills came when nothing was under way"
+    assert at_last_kill.view.total > KILLS // 10, "the kills came when nothing was under way"

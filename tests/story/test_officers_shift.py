@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser import lane
 from tests.browser.conftest import Visitor, chromium, visitor  # noqa: F401 - fixtures
@@ -49,9 +51,14 @@ def state(page: Page, name: str, text: str) -> None:
 
 
 def close(page: Page, times: int) -> None:
-    """N: once where it is clear, twice where it is not."""
-    for _ in range(times):
-        page.keyboard.press("n")
+    """N: once where it is clear, twice where it is not, and anew where the verdict changed between the two."""
+    waiting = page.locator('#verdict[data-word="WAITING"]')
+    for _ in range(2):
+        for _ in range(times):
+            page.keyboard.press("n")
+        with suppress(PlaywrightTimeout):
+            waiting.wait_for(timeout=5_000)
+            break
     expect(page.locator("#verdict")).to_have_attribute("data-word", "WAITING")
 
 
