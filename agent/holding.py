@@ -11,6 +11,7 @@ import structlog
 from failsafe.agent.person import pages
 from failsafe.agent.person.index import Index
 from failsafe.agent.person.segment import Segment
+from failsafe.agent.precedence import Precedence
 from failsafe.sync.binding import Bound, Numbered
 from failsafe.sync.errors import StoreBroken, StoreDamaged
 from failsafe.sync.mirror import Mirror
@@ -26,12 +27,16 @@ _log = structlog.get_logger("notices")
 class Holding:
     """The large segment in memory, and which turn of the mirror's pages it is; belongs to the intake thread.
 
+    Args:
+        precedence: given way to while a small segment is made beside a large one.
+
     Attributes:
         turn: of the mirror's pages; 0 before any.
         grown: so much came since that the segments should be merged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, precedence: Precedence | None = None) -> None:
+        self._precedence = precedence or Precedence()
         self.turn = 0
         self.grown = False
         self._main: Segment | None = None
@@ -61,7 +66,7 @@ class Holding:
             if bound is None or not self._have(held, bound):
                 raise RuntimeError("The mirror's pages are not those that were just kept.")
         assert self._main is not None
-        recent = Segment.build(held.numbered(after=bound.last), beside=self._main)
+        recent = Segment.build(self._precedence.giving(held.numbered(after=bound.last)), beside=self._main)
         changed = max(len(recent.number), len(bound.gone))
         self.grown = changed > max(_GROWN_NOTICES, _GROWN_SHARE * len(self._main.number))
         return Index(self._main, recent, _masked(self._main, bound))

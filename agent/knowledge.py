@@ -258,7 +258,7 @@ class Knowledge:
             return _NOTHING
         try:
             held = self.held()
-            with held.at_one_moment():
+            with held.at_one_moment(), self._notices.precedence.taken():
                 return match(presented.traveller, self.edition.index, held)
         except SyncError as error:
             self._mirror_failed(error)

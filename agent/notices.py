@@ -15,7 +15,7 @@ import gc
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from failsafe.agent.holding import Holding
 from failsafe.agent.keys import BoothKeys
 from failsafe.agent.person import names
 from failsafe.agent.person.index import Index
+from failsafe.agent.precedence import Precedence
 from failsafe.agent.purging import Purged, Turns
 from failsafe.agent.recorder import whereabouts
 from failsafe.sync import intake, mirror, trust
@@ -37,7 +38,7 @@ from failsafe.sync.errors import Awaited, Expired, Missing, SpoolFault, StoreBro
 from failsafe.sync.feed import Floor
 from failsafe.sync.intake import Taken
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE
+from failsafe.sync.records import METADATA_FOLDER, TARGETS_FOLDER, TIMESTAMP_FILE, WELCOME_FILE, NameRow, Notice
 from failsafe.sync.reports import FeedState
 from failsafe.sync.spool import Spool
 
@@ -118,7 +119,8 @@ class Notices:
         self._stopping = threading.Event()
         self._broken = threading.Event()
         self._latest = Edition(Index.build(()))  # what was loaded last: its index is of its floors
-        self._holding = Holding()
+        self.precedence = Precedence()
+        self._holding = Holding(self.precedence)
         self._backroom = Backroom(self._path, keys.mirror)
         self._seen: object = None  # the publication that was looked at last
         self._put_off = 0  # merges in a row that something newer did not wait for
@@ -126,7 +128,7 @@ class Notices:
         self._owed = False  # a purge, of what is loaded
         self._clean: Mapping[str, Floor] = {}  # the floors that were told last with nothing owed
         self._said = ""
-        self._untidy = True  # memory was used and given back since
+        self._untidy = True  # much memory was used and given back since
         self._worth_another_try = False  # after a fault of the disk or a file that may still come
         self._awaited: tuple[str, ...] = ()  # supplements that were not in the spool at the last try
         self._checks = Checks(self.connect, self._broken.set)
@@ -194,9 +196,10 @@ class Notices:
                     if shown != tried:
                         self._said = ""
                     self._seen, tried, tried_at = shown, shown, now
-                    self._untidy = True
                     self._turns.stirred(now)
+                    held = self._holding.turn
                     self._take()
+                    self._untidy = self._untidy or self._holding.turn != held
                 elif self._untidy:
                     self._untidy = False
                     _give_back()
@@ -253,7 +256,7 @@ class Notices:
         """What the spool brings, taken here or, where that takes long, in the back room."""
         bind = self._holding.bind
         try:
-            return intake.take(self._spool, held, floors, reader, names.forms, bind, at_most=_AT_ONCE_BYTES)
+            return intake.take(self._spool, held, floors, reader, self._forms, bind, at_most=_AT_ONCE_BYTES)
         except intake.TooMuch:
             with suppress(OSError):  # of a system that lets us start no process
                 return self._backroom.take(Publication.of(self._spool, floors, reader))
@@ -346,9 +349,13 @@ class Notices:
 
     def _nothing(self) -> Edition:
         self._owed, self._clean = False, {}
-        self._holding = Holding()
+        self._holding = Holding(self.precedence)
         self._latest = Edition(Index.build(()))
         return self._latest
+
+    def _forms(self, notice: Notice) -> Iterable[NameRow]:
+        self.precedence.give()
+        return names.forms(notice)
 
     def _load(self, held: Mirror) -> Edition:
         self._settle_names(held)

@@ -111,9 +111,7 @@ class Index:
     def __init__(self, main: Segment, recent: Segment | None = None, gone: NDArray[np.bool_] | None = None) -> None:
         self._segments = [main] if recent is None or not len(recent) else [main, recent]
         self._gone = gone if gone is not None and gone.any() else None
-        self._names = sum(map(len, self._segments)) - (
-            int(gone[main.row_notice].sum()) if gone is not None and len(main) else 0
-        )
+        self._names = sum(map(len, self._segments)) - (main.names_of(gone) if gone is not None and len(main) else 0)
 
         self._slates = [_Slate() for _ in self._segments]
         self._borne: dict[str, int] = {}

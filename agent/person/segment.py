@@ -238,6 +238,11 @@ class Segment:
             sex=self.words[self.sex[notice]].decode(),
         )
 
+    def names_of(self, notices: NDArray[np.bool_]) -> int:
+        """How many names the marked notices have."""
+        marked = np.flatnonzero(notices)
+        return int((self.notice_start[marked + 1] - self.notice_start[marked]).sum())
+
     def nuclear_names(self, gone: NDArray[np.bool_] | None = None) -> Iterator[NoticeName]:
         """The names of the nuclear tier's notices, without those that are gone."""
         notices = np.flatnonzero(self.tier == self.nuclear()) if self.nuclear() is not None else np.empty(0, np.intp)
