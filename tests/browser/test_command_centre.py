@@ -125,8 +125,11 @@ def test_an_acknowledgement_on_one_screen_ends_the_signal_on_all(visitor: Visito
     one.keyboard.type("Duty Example")
     one.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
-    if one.locator("#ringing").is_visible():
+    for _ in range(60):  # another alert that has come meanwhile rings again
+        if one.locator("#ringing").is_hidden():
+            break
         one.keyboard.press("a")
+        one.wait_for_timeout(500)
     for page in (one, other):
         expect(page.locator("#ringing")).to_be_hidden()
         expect(page.locator("#alerts .seen").first).to_contain_text("Duty Example")
