@@ -22,14 +22,15 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 PROJECT = Path(__file__).resolve().parent.parent
-# About half of the suite's time is waiting: for processes that start, time limits that pass, browsers.
-WORKERS_A_CORE, MOST_WORKERS = 2, 8
+# About half of the suite's time is waiting: for processes that start, time limits that pass, browsers. With two workers
+# for each core, limits were passed on a busy machine that hold otherwise.
+WORKERS_BESIDE_CORES, MOST_WORKERS = 1, 8
 BESIDE_A_JOURNEY = 5  # files of other tests
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many tests run at once with `-n auto`."""
-    return min(WORKERS_A_CORE * len(os.sched_getaffinity(0)), MOST_WORKERS)
+    return min(len(os.sched_getaffinity(0)) + WORKERS_BESIDE_CORES, MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
