@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from anyascii import anyascii
@@ -30,6 +31,7 @@ _CYRILLIC: Final = str.maketrans(
 _APOSTROPHES: Final = re.compile(r"[’‘ʼʻʿʾ`´'ʹ′＇׳״]")
 # Habits of scripts that hide sounds: Arabic's article is written to its word; Hebrew's bet and pe are hard at a
 # word's beginning, its vav and yod are mostly vowels within one.
+_HABITUAL: Final = re.compile(r"[א-ת]|ال")  # where none of them is, no habit applies
 _HABITS: Final = (
     (re.compile(r"(?<!\w)ال(?=\w\w)"), "al "),
     (re.compile(r"(?<!\w)ב"), "b"),
@@ -41,6 +43,7 @@ _HABITS: Final = (
 # No name has more; a text that is none must not cost the aligner a minute.
 _MOST_TOKENS: Final = 40
 _LETTERS: Final = re.compile(r"[A-Z]+")
+_SIGNS: Final = re.compile(r"[^A-Z]")
 _HAN_OR_HANGUL: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]{2,4}")
 # Name words, not titles: what notices and zones add or leave out at will.
 _PARTICLES: Final = """
@@ -115,14 +118,25 @@ def fold(text: str) -> tuple[str, ...]:
     """
     if text.isascii():  # all that follows is for other letters; of a million names it would cost half a minute
         return tuple(_LETTERS.findall(_APOSTROPHES.sub("", text).upper())[:_MOST_TOKENS])
-    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text))
-    parted = _APOSTROPHES.sub("", composed)
+    parted = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text))
     if _HAN_OR_HANGUL.fullmatch(parted.strip()):
         parted = f"{parted.strip()[0]} {parted.strip()[1:]}"
-    for pattern, letters in _HABITS:
-        parted = pattern.sub(letters, parted)
-    latin = _APOSTROPHES.sub("", anyascii(parted.translate(_CYRILLIC))).upper()
-    return tuple(_LETTERS.findall(latin)[:_MOST_TOKENS])
+    if _HABITUAL.search(parted):
+        for pattern, letters in _HABITS:
+            parted = pattern.sub(letters, parted)
+    return tuple(parted.translate(_PRINTED).split()[:_MOST_TOKENS])
+
+
+class _Printed(dict[int, str]):
+    """Each letter of any script as capital letters A-Z; what is no letter as a blank. It fills as it is asked."""
+
+    def __missing__(self, letter: int) -> str:
+        latin = _APOSTROPHES.sub("", anyascii(chr(letter).translate(_CYRILLIC))).upper()
+        self[letter] = printed = _SIGNS.sub(" ", latin)
+        return printed
+
+
+_PRINTED: Final = _Printed()
 
 
 def folds(text: str) -> tuple[tuple[str, ...], ...]:
@@ -130,17 +144,26 @@ def folds(text: str) -> tuple[tuple[str, ...], ...]:
 
     Of several countries' ways only those are kept that the squash does not even out anyway.
     """
-    kept = [first] if (first := fold(text)) else []
+    first = fold(text)
     if text.isascii():  # printed in one way
-        return tuple(kept)
-    sounds = {tuple(map(squash, first))}
-    for place, way in enumerate(ways(text)):
-        tokens = fold(way)
-        heard = tuple(map(squash, tokens))
-        if tokens and tokens not in kept and (place == 0 or heard not in sounds):
-            kept.append(tokens)
-            sounds.add(heard)
+        return (first,) if first else ()
+    printed = [fold(way) for way in dict.fromkeys(ways(text))]
+    kept = list(dict.fromkeys(tokens for tokens in (first, *printed[:1]) if tokens))
+    others = [tokens for tokens in printed[1:] if tokens and tokens not in kept]
+    if others:
+        kept += _heard_otherwise(others, kept)
     return tuple(kept)
+
+
+def _heard_otherwise(others: Sequence[tuple[str, ...]], kept: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Those of the others that the squash tells from what is kept, and from each other."""
+    squashed = iter(squash_all(token for tokens in (*kept, *others) for token in tokens))
+    heard = {tuple(islice(squashed, len(tokens))) for tokens in kept}
+    for tokens in others:
+        sounds = tuple(islice(squashed, len(tokens)))
+        if sounds not in heard:
+            heard.add(sounds)
+            yield tokens
 
 
 @lru_cache(maxsize=8192)

@@ -107,6 +107,7 @@ _ARABIC_SIGNS: Final = {
 }
 _SHADDA: Final = "\u0651"
 _ARABIC_LETTERS: Final = frozenset(_ARABIC)
+_FEMININE_END: Final = re.compile(f"ة(?![{''.join(_ARABIC)}])")
 
 # --- Hebrew --------------------------------------------------------------------------------------------------
 
@@ -150,6 +151,7 @@ _HEBREW_UNIT: Final = re.compile(
     r"(?P<diphthong>(?:[\u05b5-\u05b9\u05bb]|ו\u05bc)י\u05b0?)|(?P<letter>[א-ת])(?P<marks>[\u05bc\u05c1\u05c2]*)"
     r"(?P<geresh>[׳']?)|(?P<point>[\u05b0-\u05bc\u05c1\u05c2])"
 )
+_POINTED: Final = re.compile("[\u05b0-\u05bc\u05c1\u05c2׳']")
 _HEBREW_LETTERS: Final = frozenset(_HEBREW)
 
 # --- Greek ---------------------------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ _GREEK_PAIRS: Final = (
     (re.compile("([ΑΕΗ])Υ(?=[ΑΕΗΙΟΥΩΒΓΔΖΛΜΝΡ])"), r"\1V"),
     (re.compile("([ΑΕΗ])Υ"), r"\1F"),
 )
+_GREEK_PAIR: Final = re.compile("ΜΠ|Γ[ΓΞΧ]|[ΑΕΗΟ]Υ")
 _GREEK: Final[dict[str, str]] = _pairs(
     """
     Α=A Β=V Γ=G Δ=D Ε=E Ζ=Z Η=I Θ=TH Ι=I Κ=K Λ=L Μ=M Ν=N Ξ=X Ο=O Π=P Ρ=R Σ=S Τ=T Υ=Y Φ=F Χ=CH Ψ=PS Ω=O
@@ -209,8 +212,7 @@ def _cyrillic_ways(capitals: str) -> Iterator[str]:
 
 def latin(text: str) -> str:
     """Latin letters with marks as the table recommends: Ä as AE, Ø as OE; other marks are dropped."""
-    plain = "".join(_LATIN.get(char, char) for char in _capitals(text))
-    return "".join(char for char in unicodedata.normalize("NFD", plain) if not unicodedata.combining(char))
+    return unicodedata.normalize("NFD", _capitals(text).translate(_LATIN_TABLE)).translate(_MARKS)
 
 
 def arabic(text: str) -> str:
@@ -219,6 +221,8 @@ def arabic(text: str) -> str:
     The feminine ending is XAH, and XTA where more of the word follows.
     """
     text = unicodedata.normalize("NFC", text)
+    if _SHADDA not in text:
+        return _FEMININE_END.sub("XAH", text).translate(_ARABIC_TABLE)
     printed: list[str] = []
     letter = 0  # the place of the last letter: in canonical order a vowel stands between it and its shadda
     for place, char in enumerate(text):
@@ -235,7 +239,8 @@ def arabic(text: str) -> str:
 
 def hebrew(text: str) -> str:
     """Hebrew letters and points, letter by letter."""
-    return _HEBREW_UNIT.sub(_hebrew_unit, unicodedata.normalize("NFD", text))
+    text = unicodedata.normalize("NFD", text)
+    return _HEBREW_UNIT.sub(_hebrew_unit, text) if _POINTED.search(text) else text.translate(_HEBREW_TABLE)
 
 
 def _hebrew_unit(unit: re.Match[str]) -> str:
@@ -256,11 +261,10 @@ def _hebrew_unit(unit: re.Match[str]) -> str:
 def greek(text: str) -> str:
     """Greek as Greek passports print it."""
     capitals = _capitals(text)
-    bare = "".join(
-        char for place, char in enumerate(unicodedata.normalize("NFD", capitals)) if not unicodedata.combining(char)
-    )
-    for pair, letters in _GREEK_PAIRS:
-        bare = pair.sub(letters, bare)
+    bare = unicodedata.normalize("NFD", capitals).translate(_MARKS)
+    if _GREEK_PAIR.search(bare):
+        for pair, letters in _GREEK_PAIRS:
+            bare = pair.sub(letters, bare)
     return bare.translate(_GREEK_TABLE)
 
 
@@ -275,3 +279,17 @@ def _table(*parts: Mapping[str, str]) -> dict[int, str]:
 _TABLES: Final = {country: _table(_CYRILLIC, own) for country, own in _BY_COUNTRY.items()}
 _NATIONAL_TABLES: Final = [(country, _table(_CYRILLIC, _BY_COUNTRY[country], own)) for country, own in _NATIONAL]
 _GREEK_TABLE: Final = _table(_GREEK)
+_LATIN_TABLE: Final = _table(_LATIN)
+_ARABIC_TABLE: Final = _table(_ARABIC, _ARABIC_SIGNS)
+_HEBREW_TABLE: Final = _table(_HEBREW)
+
+
+class _Marks(dict[int, str | None]):
+    """Drops what stands over or under a letter; it fills as it is asked."""
+
+    def __missing__(self, letter: int) -> str | None:
+        self[letter] = kept = None if unicodedata.combining(chr(letter)) else chr(letter)
+        return kept
+
+
+_MARKS: Final = _Marks()
