@@ -27,13 +27,15 @@ from failsafe.sync.records import (
     Notice,
     base_of,
 )
+from failsafe.sync.standing import Standing
 from failsafe.sync.store import Migrations, Store, StoreSettings
 from failsafe.sync.store import set_aside as _set_aside
 
 SETTINGS: Final = StoreSettings(purge=True, wait_ms=2000)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 _LISTED: Final = "number, country, type, fraud"
-_FEW: Final = 1_000
+_FEW: Final = 5_000  # rows
+_FEW_OF_ALL: Final = 0.1
 _SNAPSHOT_FIRST: Final = "Take the feed's snapshot first."
 
 
@@ -319,42 +321,37 @@ class Mirror:
             floors = self.floors()
             for change in changes:
                 _check_base(change, floors.get(change.feed))
-            lost = self._lost(portions)
-            # A list that is replaced, or is this booth's no longer, leaves the pages too, and a large one that is new
-            # belongs in them; of a few notices they say which are gone, and the rest stands beside them.
-            anew = [change for change in changes if change.base_serial is None]
-            few = all(base_of(one.feed) != one.feed and max(self._held(one.feed), one.count) <= _FEW for one in anew)
-            bound = few and not lost and self.bound() is not None
-            if not bound:
-                self._binding.loosen()
-            for feed in lost:
-                self._empty(feed)
-                self._store.run("DELETE FROM feed WHERE feed = ?", (feed,))
+            bound = self.bound() is not None
+            moved = sum(self._drop(feed) for feed in self._lost(portions))
             for change in changes:
-                self._take(change, derive)
+                moved += self._take(change, derive)
             self._keep_portions(portions)
-            if bound:
+            # Where whole lists moved few of all rows, the pages say which are gone, and the rest stands beside them, as
+            # after a delta; what is much belongs in them.
+            if bound and moved <= min(_FEW, _FEW_OF_ALL * sum(self.sizes())):
                 self._binding.follow()
             elif bind is not None:
                 self._binding.keep(bind(self.numbered()))
+            else:
+                self._binding.loosen()
         # What was removed is still in the log until it is folded in; a reader may delay that to the next step.
         self._store.fold_log()
 
-    def _take(self, change: Change, derive: Derive) -> None:
-        before = 0
-        if change.base_serial is None:
-            self._empty(change.feed)
-        elif (floor := self.floors().get(change.feed)) is not None:
-            before = floor.count  # as was found when that step was taken, and is by every check
+    def _take(self, change: Change, derive: Derive) -> int:
+        """File a step; returns how many rows came and went where it is the feed's whole content."""
+        anew = change.base_serial is None
+        # The floor's count was found when that step was taken, and is by every check.
+        before = self._held(change.feed) if anew else self.floors().get(change.feed, Floor("", 0)).count
         self._note_feed(change)
-        filing = Filing(self._store, change.feed, derive)
+        filing = Filing(self._store, change.feed, derive, anew=before > 0 and anew)
         filing.take(change.operations)
-        held = before + filing.grown
+        held = before + filing.put - filing.gone
         if held != change.count:
             raise Malformed(
                 f"Feed {change.feed} serial {change.serial} would hold {held} rows; its head says {change.count}."
             )
         self.acknowledge(change.metadata, change.signed_at)
+        return filing.put + filing.gone if anew else 0
 
     def portions(self) -> dict[str, HeldPortion]:
         """By base feed, what its roll said last of this booth's supplements."""
@@ -446,9 +443,10 @@ class Mirror:
         )
         return int(row[0]) if row else 0
 
-    def _empty(self, feed: str) -> None:
-        self._store.run("DELETE FROM notice WHERE feed = ?", (feed,))
-        self._store.run("DELETE FROM listed WHERE feed = ?", (feed,))
+    def _drop(self, feed: str) -> int:
+        gone = Standing(self._store, feed).sweep()
+        self._store.run("DELETE FROM feed WHERE feed = ?", (feed,))
+        return gone
 
     def _note_feed(self, change: Change) -> None:
         self._store.run(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from failsafe.agent.person import names, pages
 from failsafe.agent.person.segment import Segment
-from failsafe.sync import filing
+from failsafe.sync import filing, standing
 from failsafe.sync.mirror import Mirror
-from failsafe.sync.records import Notice, Operation, PutNotice, RemoveNotice
-from tests.test_mirror import KEY, OPERATIONS, change, notice
+from failsafe.sync.records import Notice, Operation, PutListed, PutNotice, RemoveNotice
+from tests.test_mirror import KEY, OPERATIONS, change, listed, notice
 
 
 def bind(lines):
@@ -90,3 +90,86 @@ def test_a_name_of_many_scripts_is_filed_with_its_forms(tmp_path: Path) -> None:
         assert [(line.tokens, line.kind) for line in mirror.names()] == [
             (row.tokens, row.kind) for row in names.forms(put)
         ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(OPERATIONS, max_size=8), st.lists(OPERATIONS, max_size=8), st.integers(1, 4))
+def test_a_list_in_place_of_another_leaves_nothing_else(
+    before: list[Operation], after: list[Operation], batch: int
+) -> None:
+    """Whatever both hold, however the new list says it, and wherever its batches are cut."""
+    with tempfile.TemporaryDirectory() as folder:
+        alone = held_after(Path(folder), [after], 1_000)
+        with pytest.MonkeyPatch.context() as small, Mirror.open(Path(folder) / "both.db", KEY) as mirror:
+            small.setattr(filing, "_BATCH", batch)
+            small.setattr(standing, "_LOT", 2)
+            for serial, operations in enumerate((before, after), 1):
+                mirror.apply(change(operations, serial, None, len(known(operations))), names.forms, bind)
+            mirror.check()
+            assert mirror.counts()[:2] == tuple(mirror.sizes())
+            mirror.bind(bind)
+            assert content(mirror) == alone
+
+
+def known(operations: list[Operation]) -> dict[object, Operation]:
+    there: dict[object, Operation] = {}
+    for one in operations:
+        follow(there, one)
+    return there
+
+
+def rows_of(mirror: Mirror) -> dict[str, int]:
+    return dict(mirror._store.rows("SELECT entity_id, id FROM notice"))
+
+
+def test_what_both_lists_hold_stays_where_it_is(tmp_path: Path) -> None:
+    """A booth that takes the whole list again, for a revocation or a long absence, has most of it already."""
+    first = [PutNotice(notice=notice(number)) for number in range(100)] + [
+        PutListed(document=listed(f"A{n}")) for n in range(9)
+    ]
+    with Mirror.open(tmp_path / "m.db", KEY) as mirror:
+        mirror.apply(change(first, 1), names.forms, bind)
+        rows, bound, pages_held = rows_of(mirror), mirror.bound(), list(mirror.pages())
+        assert bound is not None
+        mirror.apply(change(first, 2), names.forms, bind)
+        assert (rows_of(mirror), mirror.bound(), list(mirror.pages())) == (rows, bound, pages_held)
+        assert not mirror.owes_purge(), "nothing was removed, so nothing is to be overwritten"
+
+        again = [PutNotice(notice=notice(7, "Other")), *(one for one in first[:-1] if one not in (first[3], first[7]))]
+        mirror.apply(change(again, 3), names.forms, bind)
+        there = rows_of(mirror)
+        assert {key: there.get(key) for key in rows if there.get(key) != rows[key]} == {
+            "1900/3": None,
+            "1900/7": max(rows.values()) + 1,
+        }
+        held = mirror.bound()
+        assert held is not None and (held.turn, set(held.gone)) == (bound.turn, {rows["1900/3"], rows["1900/7"]})
+        assert not mirror.listed("A8") and mirror.listed("A7")
+        assert mirror.owes_purge()
+
+
+def test_a_list_that_moves_much_is_bound_anew(tmp_path: Path) -> None:
+    first = [PutNotice(notice=notice(number)) for number in range(100)]
+    with Mirror.open(tmp_path / "m.db", KEY) as mirror:
+        mirror.apply(change(first, 1), names.forms, bind)
+        bound = mirror.bound()
+        mirror.apply(
+            change([*first[:80], *(PutNotice(notice=notice(200 + n)) for n in range(20))], 2), names.forms, bind
+        )
+        held = mirror.bound()
+        assert bound is not None and held is not None and held.turn > bound.turn and not held.gone
+        assert {"1900/0", "1900/219"} <= rows_of(mirror).keys() and "1900/80" not in rows_of(mirror)
+
+
+def test_another_list_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """Its room is free before the first of it is put: such a list needs no more disk than the old one."""
+    with Mirror.open(tmp_path / "m.db", KEY) as mirror, pytest.MonkeyPatch.context() as small:
+        small.setattr(filing, "_BATCH", 500)
+        mirror.apply(change([PutNotice(notice=notice(number)) for number in range(2_000)], 1), names.forms, bind)
+        pages_before = mirror._store.row("PRAGMA page_count")
+        mirror.apply(
+            change([PutNotice(notice=notice(5_000 + number)) for number in range(2_000)], 2), names.forms, bind
+        )
+        pages_after = mirror._store.row("PRAGMA page_count")
+        assert pages_before is not None and pages_after is not None and pages_after[0] < pages_before[0] * 1.1
+        assert len(rows_of(mirror)) == 2_000 and "1900/1999" not in rows_of(mirror)
