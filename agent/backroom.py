@@ -179,9 +179,12 @@ class Backroom:
 def _converse(process: subprocess.Popen[bytes], order: bytes, put_off: Callable[[], bool]) -> bytes:
     """Hand in the order and wait for what comes out; the pipe in stays open, for its end is the process's."""
     assert process.stdin is not None and process.stdout is not None
-    with suppress(BrokenPipeError):
+    try:
         process.stdin.write(_LENGTH.pack(len(order)) + order)
         process.stdin.flush()
+    except BrokenPipeError:  # it is gone: what was not read is thrown away, or closing would try to write it again
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     while not select.select([process.stdout], [], [], _ASK_EVERY_S)[0]:
         if put_off():
             process.kill()

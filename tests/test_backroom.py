@@ -134,6 +134,21 @@ def test_a_room_that_is_ended_leaves_the_mirror_and_another_goes_on(house):
         assert mirror.counts().notices == 1 and mirror.bound() is not None
 
 
+def test_a_room_that_is_gone_before_it_is_told_is_lost_like_any_other(house, monkeypatch):
+    """Nobody reads the order: the broken pipe is no fault of the core's."""
+
+    def end_it_first(process, *words, converse=backroom._converse):
+        process.kill()
+        process.wait()
+        return converse(process, *words)
+
+    monkeypatch.setattr(backroom, "_converse", end_it_first)
+    house.put_out(entry(1))
+    house.carry()
+    with pytest.raises(BackroomLost):
+        room(house).take(publication(house))
+
+
 def test_a_room_that_is_lost_is_only_a_delay(house, never_at_once, monkeypatch):
     monkeypatch.setattr(notices, "TRY_AGAIN_S", 0.1)
     lost = []
