@@ -18,7 +18,20 @@ from rich.progress import Progress
 from failsafe.agent.commands import bench
 from failsafe.agent.commands.figures import Figure, table
 from tests.bench import alarms as radiation
-from tests.bench import epochs, feed, headquarters, hq_ingest, indexing, journey, line, pairs, parts, portal, referrals
+from tests.bench import (
+    epochs,
+    feed,
+    headquarters,
+    hq_ingest,
+    indexing,
+    journey,
+    keeping,
+    line,
+    pairs,
+    parts,
+    portal,
+    referrals,
+)
 from tests.bench.crowd import gather
 
 INGESTED = 4  # times the backlog
@@ -52,6 +65,7 @@ def measure(
         ("pairs of names, beside rivals", lambda place: pairs.figures(strangers=strangers)),
         ("innocents referred, disguised persons found", lambda place: referrals.figures(innocents=innocents)),
         ("the feed over a cable that is pulled", lambda place: feed.figures(place, max(sizes))),
+        ("a list that comes again, and what was withdrawn", lambda place: keeping.figures(place, max(sizes))),
         ("a new epoch for many booths", lambda place: epochs.figures(place, booths)),
         ("headquarters' desk", lambda place: hq_ingest.figures(place, INGESTED * alerts)),
     )
