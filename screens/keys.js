@@ -12,16 +12,18 @@ function name(event) {
   const place = /^(?:Key|Digit)(.)$/.exec(event.code)?.[1].toLowerCase();
   return place && (event.altKey || /[^\u0000-\u024f]/.test(event.key)) ? place : event.key.toLowerCase();
 }
+// A window that has closed keeps the focus within it until the page is drawn again: nobody types there any more.
+const focus = (at) => (at?.closest?.("dialog:not([open])") ? document.body : at);
 // keys({ m: act, escape: act }). Nothing is done while a window is open or something is being typed. A key that is held
 // down acts once, but for `repeats`; `leaves(key, focused)` tells which keys belong to what has the focus.
 export function keys(table, { repeats = [], leaves = () => false } = {}) {
   document.addEventListener("keydown", (event) => {
-    if (document.querySelector("dialog[open]") || event.target.closest?.("input, textarea, select")) return;
+    if (document.querySelector("dialog[open]") || focus(event.target).closest?.("input, textarea, select")) return;
     if (event.ctrlKey || event.metaKey) return;
     const mode = keyMode(), letter = event.key.length === 1;
     if (letter ? mode === "off" || event.altKey !== (mode === "alt") : event.altKey) return;
     const key = name(event), act = table[key];
-    if (!act || (event.repeat && !repeats.includes(key)) || leaves(key, document.activeElement)) return;
+    if (!act || (event.repeat && !repeats.includes(key)) || leaves(key, focus(document.activeElement))) return;
     event.preventDefault();
     act();
   });

@@ -123,6 +123,21 @@ def test_the_space_bar_is_held_like_the_pointer(served: Served, ccc: Page) -> No
     expect(ccc.get_by_role("region", name="What changed at the booth")).to_be_focused()
 
 
+def test_a_key_counts_from_the_moment_that_the_window_is_closed(served: Served, ccc: Page) -> None:
+    """Until the page is drawn again the closed window's field has the focus: nobody types there any more."""
+    served.desk.add(line(4, "urgent"))
+    expect(ccc.get_by_role("region", name="Urgent alerts")).to_be_visible()
+    ccc.keyboard.press("d")
+    ccc.get_by_label("Your name").fill("Duty Example")
+    ccc.locator("#duty").evaluate(
+        """(one) => one.addEventListener("close", () => document.activeElement.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "a", code: "KeyA", bubbles: true, cancelable: true })))"""
+    )
+    ccc.keyboard.press("Enter")
+    expect(ccc.get_by_role("region", name="Urgent alerts")).to_be_hidden()
+    assert served.desk.acknowledged == [((4,), "Duty Example")]
+
+
 def test_the_focus_stays_on_what_a_row_and_the_detail_hold(served: Served, ccc: Page) -> None:
     rest = booth_row(ccc).locator("summary")
     rest.focus()
