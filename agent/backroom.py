@@ -232,7 +232,7 @@ def _end_with_the_core(pipe: int) -> None:
 
 
 def _stand_back() -> None:
-    """Verdicts go first. Where the unit's filter forbids it, the two share the processor evenly."""
+    """Verdicts go first; where the system forbids it, the two share the processor evenly."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     with suppress(OSError):

@@ -89,6 +89,9 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "executable memory": executable_memory,
     "namespace": new_namespace,
     "root": become_root,
+    "stand back": lambda: os.setpriority(os.PRIO_PROCESS, 0, 10),
+    "step forward": lambda: os.setpriority(os.PRIO_PROCESS, 0, 5),
+    "be the first to go": lambda: Path("/proc/self/oom_score_adj").write_text("900"),
     "mount": lambda: subprocess.run(["/bin/mount", "-t", "tmpfs", "none", "/mnt"], check=True, capture_output=True),
 }
 

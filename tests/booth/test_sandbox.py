@@ -65,6 +65,11 @@ def test_the_core_can_do_its_work(core):
     assert core["credentials"] == sorted([*keys._LENGTHS, *(f"{keys.NEXT}{name}" for name in keys.DISK_KEYS)])
 
 
+def test_long_work_may_stand_back_and_go_first_and_no_more(core):
+    assert_allowed(core, "stand back", "be the first to go")
+    assert_denied(core, "step forward")
+
+
 def test_the_core_has_no_network(core):
     assert_denied(core, "internet socket", "packet socket", "headquarters", "page", "bind")
     assert core["interfaces"] == ["lo"]
