@@ -15,6 +15,8 @@ import msgspec
 
 from failsafe.sync.store import Store
 
+# Where none of so many notices at a list's start is held as it is, it is another one, and the room is wanted for it.
+_STRANGERS: Final = 20_000
 _LOT: Final = 5_000  # removed in one statement: SQLite keeps the pages of a statement aside until it is done
 
 ListedKey = tuple[str, str, str]  # number, issuing country, document type
@@ -38,7 +40,7 @@ class Standing:
         self._first, self.last = first or 1, last or 0
         self._named = bytearray(self.last - self._first + 1)
         self._listed: set[bytes] = set()
-        self._begun = False
+        self._known = self._strangers = 0
         self._gone = 0
 
     def alike(self, bodies: Mapping[str, bytes]) -> set[str]:
@@ -56,10 +58,10 @@ class Standing:
         for number in same.values():
             if number <= self.last:  # the others came with this list
                 self._named[number - self._first] = True
-        # Where the list begins with nothing that is held, it is another one, and the room is wanted for it.
-        if not same and not self._begun:
+        self._known += len(same)
+        self._strangers += len(bodies) - len(same)
+        if not self._known and self._strangers >= _STRANGERS:
             self._sweep_notices()
-        self._begun = True
         return set(same)
 
     def name_listed(self, key: ListedKey) -> None:

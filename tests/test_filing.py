@@ -93,9 +93,9 @@ def test_a_name_of_many_scripts_is_filed_with_its_forms(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(OPERATIONS, max_size=8), st.lists(OPERATIONS, max_size=8), st.integers(1, 4))
+@given(st.lists(OPERATIONS, max_size=8), st.lists(OPERATIONS, max_size=8), st.integers(1, 4), st.integers(1, 4))
 def test_a_list_in_place_of_another_leaves_nothing_else(
-    before: list[Operation], after: list[Operation], batch: int
+    before: list[Operation], after: list[Operation], batch: int, strangers: int
 ) -> None:
     """Whatever both hold, however the new list says it, and wherever its batches are cut."""
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +103,7 @@ def test_a_list_in_place_of_another_leaves_nothing_else(
         with pytest.MonkeyPatch.context() as small, Mirror.open(Path(folder) / "both.db", KEY) as mirror:
             small.setattr(filing, "_BATCH", batch)
             small.setattr(standing, "_LOT", 2)
+            small.setattr(standing, "_STRANGERS", strangers)
             for serial, operations in enumerate((before, after), 1):
                 mirror.apply(change(operations, serial, None, len(known(operations))), names.forms, bind)
             mirror.check()
@@ -164,7 +165,8 @@ def test_a_list_that_moves_much_is_bound_anew(tmp_path: Path) -> None:
 def test_another_list_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     """Its room is free before the first of it is put: such a list needs no more disk than the old one."""
     with Mirror.open(tmp_path / "m.db", KEY) as mirror, pytest.MonkeyPatch.context() as small:
-        small.setattr(filing, "_BATCH", 500)
+        small.setattr(filing, "_BATCH", 50)
+        small.setattr(standing, "_STRANGERS", 100)
         mirror.apply(change([PutNotice(notice=notice(number)) for number in range(2_000)], 1), names.forms, bind)
         pages_before = mirror._store.row("PRAGMA page_count")
         mirror.apply(
