@@ -8,6 +8,7 @@ power cut nor a full disk needs a hand (sync/exchange.py); what could not be don
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ import structlog
 from failsafe.agent.keys import DISK_KEYS, NEXT, BoothKeys
 from failsafe.sync import exchange
 from failsafe.sync.errors import SyncError
-from failsafe.sync.store import fits, sync_folder
+from failsafe.sync.reports import utc
+from failsafe.sync.store import exchanged_at, fits, sync_folder
 
 _STEM: Final = ".key"
 # As slow as a worn memory card writes; systemd waits so much longer for the start.
@@ -68,6 +70,22 @@ def in_force(held: BoothKeys, state: Path) -> BoothKeys:
     return replace(held, mirror=found[0], ledger=found[1], next_mirror=None, next_ledger=None)
 
 
+def exchanged(held: BoothKeys, state: Path) -> Iterator[tuple[str, str]]:
+    """Which keys were exchanged here, and when last by this machine's clock: `mirror.key`, `2026-11-22T08:00:00.000Z`.
+
+    The moment stands in each file itself, so it outlives whatever cut the core off since.
+    """
+    for name, key in zip(DISK_KEYS, (held.mirror, held.ledger), strict=True):
+        try:
+            at = exchanged_at(database(state, name), key)
+        except SyncError as error:
+            # The file's own reader says so too; the next start looks again.
+            _log.warning("whether a key was exchanged cannot be read", key=name, reason=error.reason)
+            continue
+        if at is not None:
+            yield name, at
+
+
 def told(state: Path, place: Path, names: Sequence[str], *, sealed: bool) -> list[str]:
     """What an exchange will do, a sentence or two a line, for the operator who reads it before.
 
@@ -94,7 +112,8 @@ def told(state: Path, place: Path, names: Sequence[str], *, sealed: bool) -> lis
         "If the power fails: the core starts with the key that opens each file, and finishes. If there is no room: it "
         "goes on with the old key, says so in its log, and tries again with the next start.",
         "Kept: every notice, every record and all that waits for headquarters. Damaged copies of the notices that were "
-        "set aside are destroyed. Headquarters knows nothing of it.",
+        "set aside are destroyed. Headquarters is told which key was exchanged and when, once the core has done it; "
+        "nothing of the key itself.",
         "Whoever has the old keys: reads what they copied from this disk before, and nothing that is written from then "
         "on. If that must not be, the disk itself was lost: `failsafe-hq booths revoke BOOTH`.",
         after,
@@ -127,7 +146,7 @@ def _settled(path: Path, present: bytes, coming: bytes, slowly: Callable[[str, f
         return coming
     slowly(f"Encrypting {path.name} anew.", _AT_LEAST_S + 3 * _length(path) / _SLOWEST_BYTES_A_S)
     try:
-        exchange.exchange(path, present, coming)
+        exchange.exchange(path, present, coming, utc(time.time()))  # noqa: TID251 - headquarters is told when
     except SyncError as error:
         _log.error("a key is not exchanged", file=path.name, reason=error.reason, advice=error.advice)
         # It may have come about all the same, and only the tidying behind it failed.

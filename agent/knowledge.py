@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from failsafe.agent import alerts
+from failsafe.agent import alerts, disk_keys
 from failsafe.agent.alerts import Circumstances
 from failsafe.agent.checks import LedgerChecks
 from failsafe.agent.config import Configuration, LaneTable
@@ -136,6 +136,7 @@ class Knowledge:
             self.refusal = Older("The notices on this device are older than those it has accepted.", _NEWEST)
             _log.error("mirror put back", reason=self.refusal.reason, advice=self.refusal.advice)
         self._hold_anew()
+        self._declare_exchanges()  # not before: until here the clock is not trusted
         self._notices.watch()  # not before: without the ledger's floors nothing may be taken
         self._changed()
 
@@ -144,17 +145,18 @@ class Knowledge:
 
     def _declare_lanes(self) -> None:
         """Write down how each lane watches for radiation; what changed since the last start goes to headquarters."""
-        around = self.circumstances(None)
         for lane in self._configuration.lanes:
-            declared = HealthChange(
-                id=self.new_id(),
-                at=around.at,
-                place=around.place,
-                part=f"lane {lane.name}",
-                was="",
-                now=watched_with(self._configuration, lane),
-            )
-            self.recorder.submit(declaring(lane.name, declared))
+            self._declare(lane.name, f"lane {lane.name}", watched_with(self._configuration, lane))
+
+    def _declare_exchanges(self) -> None:
+        """Let headquarters know which of the databases' keys were exchanged, once for each time."""
+        for key, at in disk_keys.exchanged(self._keys, self._state):
+            self._declare(f"key {key}", f"{key.removesuffix('.key')} key", f"exchanged {at}")
+
+    def _declare(self, subject: str, part: str, now: str) -> None:
+        around = self.circumstances(None)
+        declared = HealthChange(id=self.new_id(), at=around.at, place=around.place, part=part, was="", now=now)
+        self.recorder.submit(declaring(subject, declared))
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -409,13 +411,13 @@ def watched_with(configuration: Configuration, lane: LaneTable) -> str:
     return f"{' '.join(named) or 'no detector'}; {lane.kind} lane{measures}; {allowed}"
 
 
-def declaring(lane: str, declared: HealthChange) -> Callable[[Ledger], object]:
-    """Writes what a lane watches with, and tells headquarters, if it is not what was written last."""
+def declaring(subject: str, declared: HealthChange) -> Callable[[Ledger], object]:
+    """Writes how a lane (or a key) stands, and tells headquarters, if it is not what was written last of it."""
 
     def write(ledger: Ledger) -> None:
         with ledger.together():
-            was = ledger.settings().get(lane, "")
-            if ledger.note_setting(declared.at.wall, lane, declared.now):
+            was = ledger.settings().get(subject, "")
+            if ledger.note_setting(declared.at.wall, subject, declared.now):
                 ledger.append(msgspec.structs.replace(declared, was=was))
 
     return write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 
 from failsafe.hq import enrol as enrolment
 from failsafe.hq.desk import changes
+from failsafe.hq.desk import exchanges as exchanged
 from failsafe.hq.desk import purges as receipts
 from failsafe.hq.feeds import content_keys
 from failsafe.hq.feeds.publish import BASE_FEED, moment
@@ -164,3 +166,28 @@ def booths_purges(
         if not owed or line.state in ("owed", "doubtful"):
             click.echo(msgspec.json.encode(line).decode() if as_json else receipts.in_one_line(line))
     note(". ".join((*receipts.summary(found), f"{len(found)} booths in all.")))
+
+
+@booths.command("disk-keys")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="Count only exchanges since then, UTC: 2026-11-20, or 2026-11-20T08:00:00Z.",
+)
+@click.option("--owed", is_flag=True, help="Only the booths that have not told of both.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@database_option
+@click.pass_obj
+def booths_disk_keys(
+    office: Office, since: dt.datetime | None, owed: bool, as_json: bool, database: str | None
+) -> None:
+    """Which booths have exchanged the keys that open their databases, and when."""
+    from failsafe.hq import server  # see `serve`
+
+    with server.desk_of(office.home, REGISTER_FILE, database) as (desk, _):
+        told = desk.exchanges()
+    found = list(exchanged.lines(told, since.replace(tzinfo=dt.UTC) if since else None))
+    for line in found:
+        if not owed or line.state != "exchanged":
+            click.echo(msgspec.json.encode(line).decode() if as_json else exchanged.in_one_line(line))
+    note(". ".join((*exchanged.summary(found), f"{len(found)} booths in all.")))

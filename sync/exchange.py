@@ -46,9 +46,10 @@ def in_force(path: Path, keys: Sequence[bytes]) -> bytes | None:
         return found
 
 
-def exchange(path: Path, key: bytes, coming: bytes) -> None:
+def exchange(path: Path, key: bytes, coming: bytes, at: str) -> None:
     """Encrypt a file under `coming` instead of `key`; damaged copies that were set aside under it are destroyed.
 
+    The moment, `at`, stands in the file from then on (`store.exchanged_at`).
     It needs as much room again as the file takes.
 
     Raises:
@@ -60,7 +61,7 @@ def exchange(path: Path, key: bytes, coming: bytes) -> None:
     # Opened first and closed last: to close a file drops the locks that this process has on it.
     with _said(path), path.open("rb") as old, _dropped(copy), held_alone(path, key):
         _copy(old, copy)
-        encrypt_anew(copy, key, coming)
+        encrypt_anew(copy, key, coming, at)
         _make_durable(copy)
         for damaged in path.parent.glob(f"{path.name}{_DAMAGED}"):
             _overwrite(damaged)

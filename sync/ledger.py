@@ -212,7 +212,7 @@ class Ledger(LedgerPost):
             yield read(_SEARCH, body)
 
     def settings(self) -> dict[str, str]:
-        """What each lane was last recorded to watch for radiation with."""
+        """What each lane was last recorded to watch for radiation with; of `key NAME`, when that key was exchanged."""
         return {note.lane: note.detector for note in self._latest("setting", _SETTING)}
 
     def floors(self) -> dict[str, Floor]:

@@ -10,7 +10,7 @@ from failsafe.sync.store import Migrations
 
 
 class SettingNote(Record, frozen=True, kw_only=True):
-    """What a lane watches for radiation with, from this moment on."""
+    """What a lane watches for radiation with, from this moment on; of `key NAME`, when that key was exchanged."""
 
     at: str
     lane: str

@@ -39,6 +39,7 @@ __all__ = [
     "Store",
     "StoreSettings",
     "encrypt_anew",
+    "exchanged_at",
     "fits",
     "held_alone",
     "refusal",
@@ -59,6 +60,9 @@ SIDE_FILES: Final = ("-wal", "-shm")
 _PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
 _INTERRUPT: Final = 9
 _ASK_EVERY: Final = 100_000  # steps of SQLite's machine, some milliseconds
+_EXCHANGE: Final = (
+    "CREATE TABLE IF NOT EXISTS exchange (id INTEGER PRIMARY KEY CHECK (id = 1), at TEXT NOT NULL) STRICT"
+)
 _ADVICE: Final = {
     _PERM: "Check the owner and mode of the file and its folder.",
     _BUSY: "Stop the other process that has this file open, then try again.",
@@ -406,8 +410,28 @@ def held_alone(path: Path, key: bytes) -> Iterator[None]:
         yield
 
 
-def encrypt_anew(path: Path, key: bytes, coming: bytes) -> None:
+def exchanged_at(path: Path, key: bytes) -> str | None:
+    """The moment that a file's key was exchanged at, as `encrypt_anew` wrote it there; None where it never was.
+
+    Raises:
+        WrongKey: the key does not open it.
+        StoreBroken: disk, owner or mode forbid it.
+    """
+    if not path.exists():
+        return None
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with _told(path, opening=True), closing(dbapi2.connect(address, uri=True, isolation_level=None)) as connection:
+        _unlock(connection, key)
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'exchange'").fetchone():
+            return None
+        row = connection.execute("SELECT at FROM exchange").fetchone()
+    return None if row is None else str(row[0])
+
+
+def encrypt_anew(path: Path, key: bytes, coming: bytes, at: str) -> None:
     """Encrypt a copy, which may be lost, under another key, and prove that every page of it is.
+
+    The moment, `at`, stands in it: so it is known of every file that took its place, whatever was cut off behind that.
 
     Raises:
         StoreDamaged: it is not wholly under the new key; drop it.
@@ -415,9 +439,11 @@ def encrypt_anew(path: Path, key: bytes, coming: bytes) -> None:
     """
     with _told(path), closing(dbapi2.connect(str(path), isolation_level=None)) as connection:
         _unlock(connection, key)
-        pages = connection.execute("PRAGMA page_count").fetchone()
         for name, value in (("journal_mode", "OFF"), ("synchronous", "OFF")):
             connection.execute(f"PRAGMA {name} = {value}")
+        connection.execute(_EXCHANGE)
+        connection.execute("INSERT OR REPLACE INTO exchange (id, at) VALUES (1, ?)", (at,))
+        pages = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA rekey = \"x'{coming.hex()}'\"")
     # SQLCipher's rekey reports no failure of its own (sqlcipher issue 616), so the outcome is looked at.
     with _told(path), closing(dbapi2.connect(str(path), isolation_level=None)) as connection:

@@ -397,7 +397,7 @@ def whole(key):
 break_disk(word)
 failed = None
 try:
-    exchange.exchange(path, old, new)
+    exchange.exchange(path, old, new, "2026-11-22T00:00:00.000Z")
 except SyncError as error:
     failed = error
     assert error.advice
@@ -406,7 +406,7 @@ assert failed is not None or word in ("ledger.db", "ledger.db-wal", "ledger.db.g
 found = exchange.in_force(path, (old, new))
 assert found in (old, new) and whole(found)
 if found == old:
-    exchange.exchange(path, old, new)
+    exchange.exchange(path, old, new, "2026-11-22T00:00:00.000Z")
 assert exchange.in_force(path, (old, new)) == new and whole(new)
 assert sorted(file.name for file in state.iterdir() if not file.name.endswith(("-wal", "-shm"))) == ["ledger.db"]
 """

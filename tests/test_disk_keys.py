@@ -37,6 +37,7 @@ KILLS = int(os.environ.get("FAILSAFE_KILLS", "25"))
 SEED = 20261122
 NOTICES = 1500
 ENTRIES = 200
+AT = "2026-11-22T00:00:00.000Z"
 SECRET = "Quillfeather"  # stands in every record, so that it stands in pages of both files
 PROCESSES = multiprocessing.get_context("fork")
 PROJECT = Path(__file__).resolve().parent.parent
@@ -214,7 +215,7 @@ def test_a_damaged_file_is_left_as_it_is(stock: Stock) -> None:
     before = path.read_bytes()
     held = stock.held()
     with pytest.raises(StoreBroken):
-        exchange.exchange(path, held.ledger, bytes(32))
+        exchange.exchange(path, held.ledger, bytes(32), AT)
     assert path.read_bytes()[PAGE_BYTES:] == before[PAGE_BYTES:]  # the first page says that there is no log now
     assert fits(path, held.ledger)
     assert exchange.in_force(path, (held.ledger, bytes(32))) == held.ledger and stock.beside() == {

@@ -32,10 +32,12 @@ class Headquarters:
     def __init__(self, hq: publishing.Desk) -> None:
         self._hq = hq
         self.register = Register.in_file(hq.home / REGISTER_FILE)
+        self.out = [""]  # when each serial came out
 
     def publish(self, *entries: Entry, withdraw: tuple[int, ...] = ()) -> publish.Outcome:
         self.register.take(entries, (), [f"2026/{number}" for number in withdraw])
         self._at = getattr(self, "_at", publishing.now()) + dt.timedelta(seconds=1)
+        self.out.append(publish.moment(self._at))
         return publish.publish(self.register, self._hq.repository, now=self._at)
 
 
@@ -167,6 +169,54 @@ def test_a_supplement_is_owed_by_those_who_read_it_and_by_those_who_did(desk, bo
     tell(desk, booth, 2, 1, 1, feed=head.feed, held=False)
     (line,) = desk.purges(head.feed)
     assert line.state == "confirmed" and line.why == "the whole feed is gone."
+
+
+# --- the list ----------------------------------------------------------------------------------------------------
+
+
+def listed(desk):
+    return {line.booth: line.purges for line in desk.list(1, "").booths}
+
+
+def test_the_list_says_of_each_booth_how_much_is_left_since_when(desk, booth, office, hq, tmp_path):
+    other = Booth(hq, tmp_path, "ZZ-TWO")
+    tell(desk, booth, 2, 2, 1, set_aside=1)
+    (mine,), (theirs,) = listed(desk)[booth.name], listed(desk)[other.name]
+    assert (mine.feed, mine.state, mine.serial, mine.at, mine.aside) == ("base", "confirmed", 2, wall(0).wall, 1)
+    assert (theirs.state, theirs.left, theirs.serial) == ("owed", None, None)
+    assert theirs.since == office.out[2], "that of the first withdrawal"
+    office.publish(withdraw=(2,))
+    office.publish(withdraw=(7,))
+    (mine,) = listed(desk)[booth.name]
+    assert (mine.state, mine.left, mine.serial, mine.holds) == ("owed", 2, 2, None)
+    assert mine.since == office.out[4]
+    held = (FeedState(feed="base", lineage=LINEAGE, serial=4),)
+    desk.hear(booth.heartbeat(1, 9, mirror=held), AT)
+    (mine,) = listed(desk)[booth.name]
+    assert (mine.holds, mine.has_it) == (4, False)
+    tell(desk, booth, 5, 0, 3)
+    assert [one.state for one in listed(desk)[booth.name]] == ["doubtful"]
+
+
+def test_the_list_names_a_supplement_only_with_booths_that_it_concerns(desk, booth, office):
+    outcome = office.publish(entry(20, allow=frozenset({"ZZ"})), entry(21, allow=frozenset({"XA"})))
+    mine = next(head.feed for head in outcome.supplements if head.feed in dict(_feeds(listed(desk)[booth.name])))
+    assert dict(_feeds(listed(desk)[booth.name])) == {"base": "owed", mine: "nothing removed"}
+    office.register.move(booth.name, "XA")
+    assert mine not in dict(_feeds(listed(desk)[booth.name]))
+    tell(desk, booth, 1, 1, 0, feed=mine)
+    (parted,) = (one for one in listed(desk)[booth.name] if one.feed == mine)
+    assert (parted.state, parted.parted) == ("owed", True)
+
+
+def _feeds(states):
+    return ((one.feed, one.state) for one in states)
+
+
+def test_a_desk_that_publishes_nothing_knows_of_no_purge(desk, booth):
+    assert listed(desk) == {booth.name: ()}
+    tell(desk, booth, 2, 2, 1)
+    assert listed(desk) == {booth.name: ()}
 
 
 # --- the command -------------------------------------------------------------------------------------------------

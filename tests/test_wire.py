@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from failsafe.hq import enrol
+from failsafe.hq.desk import changes, last_words
 from failsafe.sync import envelope, feed, records, reports, roll, seal
 from failsafe.sync.errors import Malformed, NotForThisBooth, Truncated, Unsigned
 from failsafe.sync.records import Enrolment, Head, HqKeys, Payload
@@ -291,6 +292,16 @@ def test_entry() -> None:
     read = msgspec.json.decode(entry, type=ChainEntry)
     assert records.encode(read) == entry
     assert read.digest() == digest
+
+
+def test_key_exchanged() -> None:
+    entry, digest = text("key-exchanged", "entry").encode(), text("key-exchanged", "digest")
+    assert hashlib.sha256(b"failsafe-edge/chain/1\x00" + entry).hexdigest() == digest
+    read = msgspec.json.decode(entry, type=ChainEntry)
+    assert records.encode(read) == entry and read.digest() == digest
+    body = read.body
+    assert isinstance(body, reports.HealthChange) and body.now == f"exchanged {text('key-exchanged', 'moment')}"
+    assert (last_words.subject(body), changes.is_state(body.part)) == ("key mirror", False)
 
 
 def test_envelope() -> None:

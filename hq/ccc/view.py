@@ -90,8 +90,48 @@ class ChangesView(msgspec.Struct, frozen=True, kw_only=True):
     standing: tuple[ChangeLine, ...] = ()
 
 
+class PurgeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a booth stands to what a feed removed.
+
+    Attributes:
+        state: "confirmed": nothing is left there. "owed": it has not said so. "doubtful": it says so of a step with
+            other numbers than headquarters'. "nothing removed": there is nothing to confirm.
+        left: of the owed, how many removals it has not confirmed; None: nobody knows.
+        since: of the owed, when the first of them was published; "": nobody knows.
+        holds: serial of the step that it held when it was last heard; `has_it`: that is the step asked for, or later.
+        parted: the feed is this booth's no longer, and all of it is to go.
+        serial, at: the step of its last receipt, and when it was made by the booth's clock; None: there is none.
+        received_at: when that came.
+        aside: damaged mirrors that lie on its disk, with all that they held.
+    """
+
+    feed: str
+    state: Literal["confirmed", "owed", "doubtful", "nothing removed"]
+    left: int | None = None
+    since: str = ""
+    holds: int | None = None
+    has_it: bool = False
+    parted: bool = False
+    serial: int | None = None
+    at: str = ""
+    received_at: str = ""
+    aside: int = 0
+
+
+class KeyExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A booth has exchanged the key of one of its databases: when by its own clock, and whether that was trusted."""
+
+    key: Literal["mirror", "ledger"]
+    at: str
+    trusted: bool
+    received_at: str
+
+
 class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One booth: when it was last heard, what it holds, and what is wrong with its chain."""
+    """One booth: when it was last heard, what it holds, and what is wrong with its chain.
+
+    `purges` has each feed that concerns it, `keys` the last exchange of each of its disk's keys that it told of.
+    """
 
     booth: str
     country: str
@@ -103,6 +143,8 @@ class BoothLine(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int = 0
     forks: int = 0
     faults: tuple[str, ...] = ()
+    purges: tuple[PurgeState, ...] = ()
+    keys: tuple[KeyExchange, ...] = ()
 
 
 class LateTimestamp(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,8 +23,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from failsafe.hq.ccc.view import AlertLine, ChangesView, ListView, MeasurementFile
-from failsafe.hq.desk import changes, duty, measured, purges
+from failsafe.hq.ccc.view import AlertLine, ChangesView, KeyExchange, ListView, MeasurementFile
+from failsafe.hq.desk import changes, duty, exchanges, measured, purges
 from failsafe.hq.desk.listing import alert_lines, list_view
 from failsafe.hq.desk.rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk.tables import DeskFault, Watch, reading
@@ -79,6 +79,7 @@ class Desk:
         self._register = register or engine
         self._clock = clock
         self._keys = keys
+        self._publications = purges.Publications()
         self._secrets = keys.secrets()
         self._bell = _Bell()
         self._watch = Watch(engine)
@@ -241,10 +242,9 @@ class Desk:
             DeskFault: the database refuses.
         """
         number = self._bell.number  # before reading: a change during it rings again
-        with reading(self._register) as connection:
-            enrolled = [booth for booth in booths(connection) if booth.revoked_at is None]
-        with reading(self._engine) as connection:
-            return list_view(connection, enrolled, limit=limit, search=search, number=number, at=moment(self._clock()))
+        at = moment(self._clock())
+        with reading(self._register) as register, reading(self._engine) as connection:
+            return list_view(connection, register, self._publications, limit=limit, search=search, number=number, at=at)
 
     def alerts(self, limit: int, search: str) -> Iterator[AlertLine]:
         """The list's alerts alone, in its order, however many; `limit` and `search` as for `list`.
@@ -282,6 +282,16 @@ class Desk:
         """
         with reading(self._register) as register, reading(self._engine) as connection:
             return purges.lines(connection, register, feed, serial)
+
+    def exchanges(self) -> Mapping[str, tuple[KeyExchange, ...]]:
+        """The last exchange of each of its disk's keys that each booth told of; booths that take part, by name.
+
+        Raises:
+            DeskFault: the database refuses.
+        """
+        with reading(self._register) as register, reading(self._engine) as connection:
+            told = exchanges.last(connection)
+            return {booth.name: told.get(booth.name, ()) for booth in booths(register) if booth.revoked_at is None}
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:
         """Write into the duty log that `officer` has seen these urgent alerts; how many nobody had seen before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, or_, s
 
 from failsafe.hq.cbrne import outbox
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, ListView
-from failsafe.hq.desk import duty, measured
+from failsafe.hq.desk import duty, exchanges, measured, purges
+from failsafe.hq.desk.purges import Publications
 from failsafe.hq.desk.tables import ENTRIES, FAULTS, FINDINGS, HEARTBEATS
-from failsafe.hq.feeds.tables import Booth
+from failsafe.hq.feeds.tables import booths
 from failsafe.screens.words import CATEGORIES
 from failsafe.sync.reports import Alert, Body, ChainEntry, Finding, Heartbeat, PersonAsRead
 
@@ -56,9 +57,16 @@ def _alert_words(alert: Alert) -> str:
 
 
 def list_view(
-    connection: Connection, enrolled: Sequence[Booth], *, limit: int, search: str, number: int, at: str
+    connection: Connection,
+    register: Connection,
+    publications: Publications,
+    *,
+    limit: int,
+    search: str,
+    number: int,
+    at: str,
 ) -> ListView:
-    """The list as `Desk.list` gives it."""
+    """The list as `Desk.list` gives it: from its database, the register's, and what that has published."""
     wanted = _wanted(search)
     total = connection.execute(select(func.count()).select_from(ENTRIES).where(wanted)).scalar_one()
     order = (ENTRIES.c.urgent.desc(), ENTRIES.c.number.desc())
@@ -70,7 +78,7 @@ def list_view(
         at=at,
         alerts=_alert_lines(connection, rows),
         total=total,
-        booths=_booths(connection, enrolled),
+        booths=_booths(connection, register, publications),
         waiting=_alert_lines(connection, ringing),
         waiting_total=ringing_total,
     )
@@ -146,42 +154,46 @@ def _findings(connection: Connection, rows: Sequence[Any]) -> dict[tuple[str, st
     return found
 
 
-def _booths(connection: Connection, enrolled: Iterable[Booth]) -> tuple[BoothLine, ...]:
+def _booths(connection: Connection, register: Connection, publications: Publications) -> tuple[BoothLine, ...]:
     """The enrolled booths, and others that anything is stored of: revoking a booth must not hide what it did."""
+    enrolled = [booth for booth in booths(register) if booth.revoked_at is None]
     countries = {booth.name: booth.enrolment.country for booth in enrolled}
-    heard = {row.booth: row for row in connection.execute(select(HEARTBEATS)).all()}
+    heard = {row.booth: (row, _HEARTBEAT.decode(row.heartbeat)) for row in connection.execute(select(HEARTBEATS))}
+    held = {name: purges.holds(heartbeat) for name, (_, heartbeat) in heard.items()}
+    purged = purges.overview(connection, register, publications, enrolled, held)
+    keys = exchanges.last(connection)
     gaps, forks = _marked(connection, "gap before"), _marked(connection, "fork")
     faults = _faults(connection)
     names = countries.keys() | heard.keys() | gaps.keys() | forks.keys() | faults.keys()
     return tuple(
-        _booth_line(name, countries.get(name), heard.get(name), gaps.get(name, 0), forks.get(name, 0), faults[name])
+        msgspec.structs.replace(
+            _booth_line(name, countries.get(name), heard.get(name), faults[name]),
+            gaps=gaps.get(name, 0),
+            forks=forks.get(name, 0),
+            purges=purged.get(name, ()),
+            keys=keys.get(name, ()),
+        )
         for name in sorted(names)
     )
 
 
 def _booth_line(
-    name: str,
-    country: str | None,
-    heard: Any,  # noqa: ANN401 - a row of `heartbeats`
-    gaps: int,
-    forks: int,
-    faults: Sequence[str],
+    name: str, country: str | None, heard: tuple[Any, Heartbeat] | None, faults: Sequence[str]
 ) -> BoothLine:
+    """A booth as its last heartbeat (with its row) has it, and its faults."""
     own = [] if country else ["takes no part any more"]
     if heard is None:
-        return BoothLine(booth=name, country=country or "", gaps=gaps, forks=forks, faults=(*own, *faults))
-    heartbeat = _HEARTBEAT.decode(heard.heartbeat)
+        return BoothLine(booth=name, country=country or "", faults=(*own, *faults))
+    row, heartbeat = heard
     parts = [f"{part.part}: {part.state}" for part in heartbeat.parts if part.state.casefold() not in _WELL]
     return BoothLine(
         booth=name,
         country=country or "",
-        heard_at=heard.heard_at,
-        mirror_state=heard.mirror_state,
-        mirror_age_s=heard.mirror_age_s,
-        undelivered=heard.undelivered,
+        heard_at=row.heard_at,
+        mirror_state=row.mirror_state,
+        mirror_age_s=row.mirror_age_s,
+        undelivered=row.undelivered,
         oldest_undelivered_s=heartbeat.oldest_undelivered_s,
-        gaps=gaps,
-        forks=forks,
         faults=(*own, *faults, *parts),
     )
 

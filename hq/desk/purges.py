@@ -6,23 +6,28 @@ removed: the running total `removed` decides. Numbers that are not those of head
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, func, select
 
-from failsafe.hq.desk.tables import ENTRIES, HEARTBEATS, PURGES
+from failsafe.hq.ccc.view import PurgeState
+from failsafe.hq.desk import last_words
+from failsafe.hq.desk.tables import HEARTBEATS
 from failsafe.hq.feeds.tables import PUBLICATIONS, Booth, Supplement, booths, supplement
 from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync.records import Head
-from failsafe.sync.reports import ChainEntry, Heartbeat, PurgeReceipt
+from failsafe.sync.reports import Heartbeat, PurgeReceipt
 
-State = Literal["confirmed", "owed", "doubtful", "nothing removed"]
+Step = tuple[str, int]  # lineage and serial
 
-_ENTRY: Final = msgspec.json.Decoder(ChainEntry)
 _HEAD: Final = msgspec.json.Decoder(Head)
 _HEARTBEAT: Final = msgspec.json.Decoder(Heartbeat)
+_RECEIPT: Final = msgspec.json.Decoder(PurgeReceipt)
 
 
 class PurgesUnknown(HeadquartersError):
@@ -44,39 +49,72 @@ class PurgeLine(msgspec.Struct, frozen=True):
 
     booth: str
     feed: str
-    state: State
+    state: Literal["confirmed", "owed", "doubtful", "nothing removed"]
     why: str = ""
     serial: int | None = None
     at: str = ""
     received_at: str = ""
 
 
-class _Told(msgspec.Struct, frozen=True):
-    receipt: PurgeReceipt
-    received_at: str
+# --- what was published ------------------------------------------------------------------------------------------
 
 
-# --- writing ---------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    count: int
+    removed: int
+    published_at: str
 
 
-def tie(connection: Connection, new: Iterable[tuple[str, str, ChainEntry]]) -> None:
-    """Note of which feeds the new receipts are: booth, signer and entry, in the storing transaction."""
-    rows = [
-        {
-            "booth": booth,
-            "signer": signer,
-            "id": body.id,
-            "sequence": entry.sequence,
-            "feed": body.feed.replace("\0", " "),
-        }
-        for booth, signer, entry in new
-        if isinstance(body := entry.body, PurgeReceipt)
-    ]
-    if rows:
-        connection.execute(insert(PURGES), rows)
+class Published:
+    """The steps of one feed that are out, and whose feed it is."""
+
+    def __init__(self, feed: str, heads: Iterable[Head]) -> None:
+        self.feed = feed
+        self.steps: dict[Step, _Numbers] = {}
+        self._serials: defaultdict[str, list[int]] = defaultdict(list)
+        for head in sorted(heads, key=lambda head: head.serial):
+            self.steps[head.lineage, head.serial] = _Numbers(head.count, head.removed, head.published_at)
+            self._serials[head.lineage].append(head.serial)
+        self.newest = max(self.steps, key=lambda step: (self.steps[step].published_at, step[1]), default=None)
+
+    @property
+    def is_of_one_lineage(self) -> bool:
+        return len(self._serials) <= 1
+
+    def removed_since(self, lineage: str, removed: int) -> str:
+        """When the first step came out with more removals than these; "" where none did."""
+        serials = self._serials[lineage]
+        found = bisect_right(serials, removed, key=lambda serial: self.steps[lineage, serial].removed)
+        return self.steps[lineage, serials[found]].published_at if found < len(serials) else ""
 
 
-# --- reading ---------------------------------------------------------------------------------------------------
+class Publications:
+    """What the register has published, kept between two looks: a step that is out changes no more."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, Published]] = {}
+
+    def feeds(self, register: Connection) -> list[Published]:
+        """Every feed of which anything is out, by id."""
+        out = PUBLICATIONS.c
+        query = select(out.feed, func.count().label("steps")).where(out.done).group_by(out.feed).order_by(out.feed)
+        return [self._published(register, row.feed, row.steps) for row in register.execute(query).all()]
+
+    def _published(self, register: Connection, feed: str, steps: int) -> Published:
+        known = self._known.get(feed)
+        if known is None or known[0] != steps:
+            known = self._known[feed] = (steps, published(register, feed))
+        return known[1]
+
+
+def published(register: Connection, feed: str) -> Published:
+    """The steps of a feed that are out."""
+    query = select(PUBLICATIONS.c.head).where(PUBLICATIONS.c.feed == feed, PUBLICATIONS.c.done)
+    return Published(feed, (_HEAD.decode(row.head) for row in register.execute(query)))
+
+
+# --- how booths stand to it --------------------------------------------------------------------------------------
 
 
 def lines(connection: Connection, register: Connection, feed: str, serial: int | None) -> list[PurgeLine]:
@@ -91,119 +129,150 @@ def lines(connection: Connection, register: Connection, feed: str, serial: int |
     Raises:
         PurgesUnknown: the feed has no such step.
     """
-    heads = _heads(register, feed)
-    newest = max(heads.values(), key=lambda head: (head.published_at, head.serial), default=None)
-    asked = newest if newest is None or serial is None else heads.get((newest.lineage, serial))
-    if asked is None:
+    out = published(register, feed)
+    asked = out.newest if out.newest is None or serial is None else (out.newest[0], serial)
+    if asked not in out.steps:
         raise PurgesUnknown("Nothing was published of that feed with that serial.")
-    trivial = asked.removed == 0 and all(head.lineage == asked.lineage for head in heads.values())
-    apart = supplement(register, feed)
-    told, held = _told(connection, feed), _held(connection, feed)
-    found = []
-    for booth in booths(register):
-        if booth.revoked_at is not None:
-            continue
-        mine, last = _reads(apart, booth), told.get(booth.name)
-        if not mine and last is None and booth.name not in held:
-            continue
-        if mine:
-            line = _line(booth.name, asked, last, heads, held.get(booth.name), trivial=trivial)
-        else:
-            line = _parting(booth.name, feed, last)
-        found.append(line)
-    return found
+    beats = connection.execute(select(HEARTBEATS.c.booth, HEARTBEATS.c.heartbeat)).all()
+    held = {row.booth: holds(_HEARTBEAT.decode(row.heartbeat)) for row in beats}
+    taking_part = [booth for booth in booths(register) if booth.revoked_at is None]
+    found = _Feed(out, asked, supplement(register, feed)).states(_told(connection, [feed]), taking_part, held)
+    return [
+        PurgeLine(booth, feed, state.state, _why(state), state.serial, state.at, state.received_at)
+        for booth, state in found
+    ]
 
 
-def _reads(apart: Supplement | None, booth: Booth) -> bool:
-    return apart is None or (apart.retired is None and apart.admits(booth.country))
+def overview(
+    connection: Connection,
+    register: Connection,
+    publications: Publications,
+    taking_part: Sequence[Booth],
+    held: Mapping[str, Mapping[str, Step]],
+) -> Mapping[str, tuple[PurgeState, ...]]:
+    """How each booth stands to the newest step of every feed that concerns it, by booth.
+
+    Args:
+        connection: the desk's database.
+        register: the register's.
+        publications: what it has published.
+        taking_part: the booths.
+        held: see `holds`; of the booths that were heard.
+    """
+    feeds = publications.feeds(register)
+    told = _told(connection, [out.feed for out in feeds])
+    found: defaultdict[str, list[PurgeState]] = defaultdict(list)
+    for out in feeds:
+        if (newest := out.newest) is not None:
+            one = _Feed(out, newest, supplement(register, out.feed))
+            for booth, state in one.states(told, taking_part, held):
+                found[booth].append(state)
+    return {booth: tuple(states) for booth, states in found.items()}
 
 
-def _line(
-    booth: str,
-    asked: Head,
-    last: _Told | None,
-    heads: Mapping[tuple[str, int], Head],
-    held: tuple[str, int] | None,
-    *,
-    trivial: bool,
-) -> PurgeLine:
-    if last is None or not last.receipt.held or last.receipt.lineage != asked.lineage:
-        state: State = "nothing removed" if trivial else "owed"
-        return _made(booth, asked.feed, state, "" if trivial else _how_far(asked, held), last)
-    own = heads.get((last.receipt.lineage, last.receipt.serial))
-    if own is None or (own.count, own.removed) != (last.receipt.count, last.receipt.removed):
-        return _made(booth, asked.feed, "doubtful", "the numbers of its receipt are not those of that step", last)
-    if own.removed < asked.removed:
-        return _made(booth, asked.feed, "owed", _how_far(asked, held), last)
-    return _made(booth, asked.feed, "confirmed", _beside(last.receipt), last)
+def holds(heartbeat: Heartbeat) -> dict[str, Step]:
+    """Which step of each feed a booth held when it was last heard."""
+    return {one.feed: (one.lineage, one.serial) for one in heartbeat.mirror}
 
 
-def _parting(booth: str, feed: str, last: _Told | None) -> PurgeLine:
-    """Of a booth that had the feed and may have it no longer."""
-    if last is None or last.receipt.held:
-        return _made(booth, feed, "owed", "it may read this feed no longer, and has not said that it is gone", last)
-    return _made(booth, feed, "confirmed", " ".join(("the whole feed is gone.", _beside(last.receipt))).strip(), last)
+class _Told(msgspec.Struct, frozen=True):
+    receipt: PurgeReceipt
+    received_at: str
 
 
-def _made(booth: str, feed: str, state: State, why: str, last: _Told | None) -> PurgeLine:
-    if last is None:
-        return PurgeLine(booth, feed, state, why)
-    return PurgeLine(booth, feed, state, why, last.receipt.serial, last.receipt.at.wall, last.received_at)
-
-
-def _how_far(asked: Head, held: tuple[str, int] | None) -> str:
-    if held is None:
-        return "no heartbeat tells what it holds"
-    if held[0] != asked.lineage or held[1] < asked.serial:
-        return f"it holds serial {held[1]} yet"
-    return f"it holds serial {held[1]}: its receipt is to be expected within hours"
-
-
-def _beside(receipt: PurgeReceipt) -> str:
-    aside = receipt.set_aside
-    return f"{aside} damaged mirror{'s' * (aside > 1)} set aside on its disk may hold it yet" if aside else ""
-
-
-def _heads(register: Connection, feed: str) -> dict[tuple[str, int], Head]:
-    """The published steps of a feed, by lineage and serial."""
-    query = select(PUBLICATIONS.c.head).where(PUBLICATIONS.c.feed == feed, PUBLICATIONS.c.done)
-    heads = (_HEAD.decode(row.head) for row in register.execute(query))
-    return {(head.lineage, head.serial): head for head in heads}
-
-
-def _told(connection: Connection, feed: str) -> dict[str, _Told]:
-    """The last receipt of each booth: of the key that was heard last, the last of its chain."""
-    table = PURGES.c
-    last = (
-        select(table.booth, table.signer, func.max(table.sequence).label("sequence"))
-        .where(table.feed == feed)
-        .group_by(table.booth, table.signer)
-        .subquery()
-    )
-    same = and_(table.booth == last.c.booth, table.signer == last.c.signer, table.sequence == last.c.sequence)
-    joined = PURGES.join(last, same).join(ENTRIES, and_(ENTRIES.c.booth == table.booth, ENTRIES.c.id == table.id))
-    wanted = select(ENTRIES.c.booth, ENTRIES.c.entry, ENTRIES.c.received_at).select_from(joined)
-    rows = connection.execute(wanted.where(table.feed == feed).order_by(ENTRIES.c.number))
-    return {row.booth: told for row in rows if (told := _read(row)) is not None}
-
-
-def _read(row: Any) -> _Told | None:  # noqa: ANN401 - SQLAlchemy's rows have no static columns
-    body = _ENTRY.decode(row.entry).body
-    return _Told(body, row.received_at) if isinstance(body, PurgeReceipt) else None
-
-
-def _held(connection: Connection, feed: str) -> dict[str, tuple[str, int]]:
-    """Lineage and serial of the feed at each booth whose last heartbeat names it."""
-    rows = connection.execute(select(HEARTBEATS.c.booth, HEARTBEATS.c.heartbeat))
+def _told(connection: Connection, feeds: Iterable[str]) -> dict[tuple[str, str], _Told]:
+    """The last receipt by feed and booth."""
+    rows = last_words.on(connection, [last_words.PURGE + feed for feed in feeds])
     return {
-        row.booth: (one.lineage, one.serial)
+        (row.subject.removeprefix(last_words.PURGE), row.booth): _Told(_RECEIPT.decode(row.body), row.received_at)
         for row in rows
-        for one in _HEARTBEAT.decode(row.heartbeat).mirror
-        if one.feed == feed
     }
 
 
+class _Feed:
+    """One feed, asked about one of its steps; `apart` says whose it is where it is a supplement."""
+
+    def __init__(self, out: Published, asked: Step, apart: Supplement | None) -> None:
+        self._out, self._asked, self._apart = out, asked, apart
+        self._numbers = out.steps[asked]
+        self._is_trivial = self._numbers.removed == 0 and out.is_of_one_lineage
+
+    def states(
+        self,
+        told: Mapping[tuple[str, str], _Told],
+        taking_part: Iterable[Booth],
+        held: Mapping[str, Mapping[str, Step]],
+    ) -> Iterator[tuple[str, PurgeState]]:
+        """Of the booths that read it, or once did."""
+        feed, nothing = self._out.feed, dict[str, Step]()
+        for booth in taking_part:
+            mine, last = self._is_read_by(booth), told.get((feed, booth.name))
+            step = held.get(booth.name, nothing).get(feed)
+            if mine or last is not None or step is not None:
+                yield booth.name, self._state(last, step) if mine else self._parted(last)
+
+    def _is_read_by(self, booth: Booth) -> bool:
+        return self._apart is None or (self._apart.retired is None and self._apart.admits(booth.country))
+
+    def _state(self, last: _Told | None, held: Step | None) -> PurgeState:
+        lineage, _ = self._asked
+        has = {"holds": None if held is None else held[1], "has_it": held is not None and self._has(held)}
+        if last is None or not last.receipt.held or last.receipt.lineage != lineage:
+            if self._is_trivial:
+                return self._made("nothing removed", last)
+            since = self._out.removed_since(lineage, 0) if self._out.is_of_one_lineage else ""
+            return self._made("owed", last, since=since, **has)
+        own = self._out.steps.get((lineage, last.receipt.serial))
+        if own is None or (own.count, own.removed) != (last.receipt.count, last.receipt.removed):
+            return self._made("doubtful", last)
+        if own.removed < self._numbers.removed:
+            left = self._numbers.removed - own.removed
+            return self._made("owed", last, left=left, since=self._out.removed_since(lineage, own.removed), **has)
+        return self._made("confirmed", last)
+
+    def _has(self, held: Step) -> bool:
+        return held[0] == self._asked[0] and held[1] >= self._asked[1]
+
+    def _parted(self, last: _Told | None) -> PurgeState:
+        """Of a booth that had the feed and may have it no longer."""
+        return self._made("owed" if last is None or last.receipt.held else "confirmed", last, parted=True)
+
+    def _made(
+        self, state: Literal["confirmed", "owed", "doubtful", "nothing removed"], last: _Told | None, **more: object
+    ) -> PurgeState:
+        word = PurgeState(feed=self._out.feed, state=state)
+        if last is not None:
+            of = last.receipt
+            more |= {"serial": of.serial, "at": of.at.wall, "received_at": last.received_at, "aside": of.set_aside}
+        return msgspec.structs.replace(word, **more)
+
+
 # --- for a terminal --------------------------------------------------------------------------------------------
+
+
+def _why(state: PurgeState) -> str:
+    match state.state:
+        case "doubtful":
+            return "the numbers of its receipt are not those of that step"
+        case "owed" if state.parted:
+            return "it may read this feed no longer, and has not said that it is gone"
+        case "owed":
+            return _how_far(state)
+        case "confirmed":
+            return " ".join(filter(None, ("the whole feed is gone." if state.parted else "", _beside(state.aside))))
+    return ""
+
+
+def _how_far(state: PurgeState) -> str:
+    if state.holds is None:
+        return "no heartbeat tells what it holds"
+    if not state.has_it:
+        return f"it holds serial {state.holds} yet"
+    return f"it holds serial {state.holds}: its receipt is to be expected within hours"
+
+
+def _beside(aside: int) -> str:
+    return f"{aside} damaged mirror{'s' * (aside > 1)} set aside on its disk may hold it yet" if aside else ""
 
 
 def in_one_line(line: PurgeLine) -> str:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from failsafe.hq.cbrne import outbox
-from failsafe.hq.desk import chain, changes, measured, purges
+from failsafe.hq.desk import chain, changes, last_words, measured
 from failsafe.hq.desk.chain import Link, Pulse
 from failsafe.hq.desk.listing import search_words
 from failsafe.hq.desk.tables import ENTRIES, FAULTS, FINDINGS, FORKS, HEARTBEATS
@@ -89,7 +89,7 @@ def write(connection: Connection, batch: Batch, received_at: str) -> None:
     _tie_findings(connection, batch.new)
     measured.tie(connection, ((item.booth, item.entry.body) for item in batch.new))
     changes.tie(connection, ((item.booth, item.signer, item.entry) for item in batch.new))
-    purges.tie(connection, ((item.booth, item.signer, item.entry) for item in batch.new))
+    last_words.keep(connection, ((item.booth, item.signer, item.entry) for item in batch.new), received_at)
     _keep_aside(connection, batch.forks)
     for item in batch.new:
         outbox.enqueue(connection, item.entry, received_at)

@@ -2,9 +2,10 @@
 
 `entries` has every alert, finding, measurement, health change and receipt of a purge that was receipted, each with its
 receipt; `findings` which of its booth's alerts a finding speaks of, `measurements` to which a measurement belongs;
-`changes` which part a health change is about, `purges` which feed a purge; `forks` what came under a taken id with
-other content; `heartbeats` each booth's last; `faults` what a booth's heartbeats gave away. The database is not the
-register's: an import of a million notices holds the register's file for long, and alerts do not wait for it.
+`changes` which part a health change is about; `last_words` each booth's last receipt of a purge of each feed, and its
+last word on each of its disk's keys; `forks` what came under a taken id with other content; `heartbeats` each booth's
+last; `faults` what a booth's heartbeats gave away. The database is not the register's: an import of a million notices
+holds the register's file for long, and alerts do not wait for it.
 """
 
 from __future__ import annotations
@@ -96,15 +97,15 @@ CHANGES: Final = Table(
     Column("first", Boolean, nullable=False),  # told at a start, when the booth knew nothing of the part yet
     Index("changes_in_chain", "booth", "signer", "sequence"),
 )
-PURGES: Final = Table(
-    "purges",
+LAST_WORDS: Final = Table(
+    "last_words",
     SCHEMA,
+    Column("subject", String, primary_key=True),  # "purge base", "key mirror"
     Column("booth", String(32), primary_key=True),
-    Column("id", String(36), primary_key=True),
     Column("signer", String(16), nullable=False),
     Column("sequence", Integer, nullable=False),
-    Column("feed", String, nullable=False),
-    Index("purges_in_chain", "feed", "booth", "signer", "sequence"),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", String(20), nullable=False),
 )
 FORKS: Final = Table(
     "forks",
