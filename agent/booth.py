@@ -313,6 +313,7 @@ class Booth:
             stands_still=now - self._alive_at > STANDSTILL_S,
             lanes=self._configuration.lanes,
             link=self._tray.link,
+            link_floods=self._tray.receipts.flooded,
         )
 
     def _detector_views(self, now: float) -> Iterator[DetectorView]:

@@ -65,6 +65,7 @@ class Condition:
     stands_still: bool = False  # the page says so by itself: it gets no view any more
     lanes: tuple[LaneTable, ...] = ()
     link: LinkState | None = None  # nobody signs it: shown, never acted on
+    link_floods: bool = False
 
     @property
     def oldest_undelivered_s(self) -> float | None:
@@ -114,6 +115,8 @@ class Condition:
             faults.append("The booth's clock went back or is late. Set it, then bring a newer publication.")
         if self.link is not None and self.link.state in _LINK_FAULTS:
             faults.append(f"{_LINK_FAULTS[self.link.state]} {self.link.detail}")
+        if self.link_floods:
+            faults.append("The link floods the spool. Telephone the technician: the link may have been taken over.")
         if self.stands_still:
             faults.append("The booth's loop stands still: no verdict changes. Restart failsafe-core.")
         if self.own_fault:
@@ -169,6 +172,8 @@ class Condition:
         book.observe("feed", f"refused {self.refusal.reason}" if self.refusal else "OK")
         book.observe("clock", "OK" if self.clock_trusted else "NOT TRUSTED")
         book.observe("ledger", *self._ledger())
+        if self.link_floods or book.state("link") != "unknown":
+            book.observe("link", "FLOODS" if self.link_floods else "OK")
         for detector in self.detectors:
             book.observe(detector.name, detector.state)
 

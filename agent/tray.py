@@ -11,7 +11,6 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,34 +18,33 @@ from typing import Final
 import msgspec
 import structlog
 
+from failsafe.agent.receipts import Receipts
 from failsafe.agent.recorder import Recorder, Task, whereabouts
 from failsafe.sync import envelope, seal
-from failsafe.sync.errors import BytesRefused, Malformed, Missing, SpoolFault, SyncError
+from failsafe.sync.errors import SpoolFault, SyncError
 from failsafe.sync.ledger import Ledger, Waiting
 from failsafe.sync.records import UNREADABLE, HqKeys, encode
 from failsafe.sync.reports import (
     ALERTS_FOLDER,
     HEARTBEAT_FILE,
     LINK_FILE,
-    RECEIPTS_FOLDER,
     WANT_FILE,
     Heartbeat,
     LinkState,
-    Receipt,
     Want,
     alert_file,
-    receipt_file,
 )
-from failsafe.sync.spool import Mark, Spool
+from failsafe.sync.spool import MAX_FILES, Mark, Spool
 
 LOOK_EVERY_S: Final = 0.5
 HEARTBEAT_EVERY_S: Final = 300.0
 _WRITE_WAIT_S: Final = 10.0
 _LOOKS_BETWEEN_WALKS: Final = 120  # a minute
-_RECEIPT_LIMIT: Final = 4 * 1024
+# The rest stays in the ledger until its turn comes: one that is urgent finds room however much waits.
+_LAID_OUT_AT_MOST: Final = 3 * MAX_FILES // 4
+_LINK_LIMIT: Final = 4 * 1024
 _SAID_LIMIT: Final = 400  # the longest that an honest link says of itself is half of it
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_RECEIPT: Final = msgspec.json.Decoder(Receipt)
 _LINK: Final = msgspec.json.Decoder(LinkState)
 
 _log = structlog.get_logger("tray")
@@ -54,11 +52,15 @@ _log = structlog.get_logger("tray")
 
 @dataclass(slots=True)
 class _Seen:
-    """What the last look found, and by what it can be told that nothing has changed since."""
+    """What the last look found, and by what it can be told that nothing has changed since.
+
+    `waiting` is all without a receipt, in the order in which it goes; `turn` what of it is to be in the tray, by name.
+    """
 
     sequence: int
     mark: Mark | None
-    waiting: dict[str, Waiting]
+    waiting: tuple[Waiting, ...]
+    turn: dict[str, Waiting]
     there: set[str]
     looks_left: int
 
@@ -101,7 +103,7 @@ class Tray:
         self._wanted: Want | None = None
         self._sealed_with = ""
         self._seen: _Seen | None = None
-        self._refused: dict[str, Receipt | str | None] = {}
+        self.receipts = Receipts(self._in, self._note_delivery)
         self._wake = threading.Event()
         self._beat = threading.Event()
         self._stopping = False
@@ -167,21 +169,28 @@ class Tray:
     def _look(self, ledger: Ledger) -> None:
         self._make_tray()
         self.link = self._link_state()
-        waiting, there = self._tidy(ledger)
+        self.receipts.count()
+        seen = self._tidy(ledger)
         self._tell_want()
         hq = ledger.hq_keys()
         if hq is None:
             return  # not one publication was taken yet: nobody to seal to, and the ledger keeps everything
-        if self._take_receipts(ledger, hq):
+        taken = self.receipts.take(seen.waiting, ledger, hq)
+        if taken:
             self._seen = None
-            waiting, there = self._tidy(ledger)
-        if not self._sealed_for(hq, ledger, there):
-            return
-        for name in sorted(waiting.keys() - there):
-            if self._stopping:
+            seen = self._tidy(ledger)
+        if self._sealed_for(hq, ledger, seen.there):
+            self._fill(seen, ledger, hq)
+        if taken:
+            self._wake.set()  # where there was one, more may lie
+
+    def _fill(self, seen: _Seen, ledger: Ledger, hq: HqKeys) -> None:
+        """Lay out what is missing, the urgent first; what is recorded meanwhile may go before the rest of it."""
+        for name in sorted(seen.turn.keys() - seen.there):
+            if self._lay_out(name, seen.turn[name], ledger, hq):
+                seen.there.add(name)
+            if self._stopping or self._wake.is_set():
                 return
-            if self._lay_out(name, waiting[name], ledger, hq):
-                there.add(name)
 
     def _sealed_for(self, hq: HqKeys, ledger: Ledger, there: set[str]) -> bool:
         """See that what waits is sealed with the keys that count now; False if the recorder could not note it.
@@ -198,8 +207,8 @@ class Tray:
         self._sealed_with = keys
         return True
 
-    def _tidy(self, ledger: Ledger) -> tuple[dict[str, Waiting], set[str]]:
-        """What waits by the name it has in the tray, and which of it lies there; what else lies among it goes.
+    def _tidy(self, ledger: Ledger) -> _Seen:
+        """What waits, and which of it lies in the tray; what else lies there goes.
 
         Before anything is written: a stranger's file may have used up the quota that this would need. A tray of many
         thousand alerts is not walked twice a second for nothing: its folder tells when a file came or went, and what a
@@ -208,15 +217,16 @@ class Tray:
         seen, self._seen = self._seen, None  # of a look that comes to no end nothing is believed
         sequence, mark = ledger.sequence(), self._out.mark(ALERTS_FOLDER)
         if seen is None or seen.looks_left == 0 or mark is None or (sequence, mark) != (seen.sequence, seen.mark):
-            waiting = {alert_file(one.urgency, one.sequence, one.id): one for one in ledger.waiting()}
+            waiting = tuple(ledger.waiting())
+            turn = {alert_file(one.urgency, one.sequence, one.id): one for one in waiting[:_LAID_OUT_AT_MOST]}
             there = set(self._out.names(f"{ALERTS_FOLDER}/"))
-            for name in sorted(there - waiting.keys()):
+            for name in sorted(there - turn.keys()):
                 self._out.remove(name)
-            seen = _Seen(sequence, mark, waiting, there & waiting.keys(), _LOOKS_BETWEEN_WALKS)
+            seen = _Seen(sequence, mark, waiting, turn, there & turn.keys(), _LOOKS_BETWEEN_WALKS)
         else:
             seen.looks_left -= 1
         self._seen = seen
-        return seen.waiting, seen.there
+        return seen
 
     def _make_tray(self) -> None:
         try:
@@ -238,6 +248,9 @@ class Tray:
         self._out.write(name, content)
         return True
 
+    def _note_delivery(self, entry_id: str, receipt: bytes) -> bool:
+        return self._write(lambda ledger: ledger.mark_delivered(entry_id, receipt, self._wall()))
+
     def _write(self, task: Task) -> bool:
         return self._recorder.submit(task, keep=False).wait(_WRITE_WAIT_S)
 
@@ -257,7 +270,7 @@ class Tray:
     def _link_state(self) -> LinkState | None:
         """How the link says it stands; None where there is no link, or no word of it that can be read."""
         try:
-            said = _LINK.decode(self._in.read(LINK_FILE, _RECEIPT_LIMIT))
+            said = _LINK.decode(self._in.read(LINK_FILE, _LINK_LIMIT))
         except (SyncError, *UNREADABLE):
             return None
         # A link gone bad shall not draw on a technician's terminal, nor fill an officer's page.
@@ -269,55 +282,3 @@ class Tray:
             last_contact=contact[0] if contact else None,
             detail=detail,
         )
-
-    # --- coming back ---------------------------------------------------------------------------------------------
-
-    def _take_receipts(self, ledger: Ledger, hq: HqKeys) -> bool:
-        """Take the receipts that lie in the spool; whether there were any for what waits, good or not.
-
-        Nothing that a link gone bad puts there, or forbids, may keep alerts from being laid out: a stick still comes.
-        """
-        if not self._root.joinpath("in").is_dir():
-            return False
-        try:
-            names = self._in.names(f"{RECEIPTS_FOLDER}/")  # with the slash: the feed's folders are not walked for them
-        except SyncError as error:
-            self._warn(RECEIPTS_FOLDER, error, error.reason)
-            return False
-        self._refused.pop(RECEIPTS_FOLDER, None)
-        waiting = {one.id for one in ledger.waiting()} if names else set()
-        ids = {name: name.removeprefix(f"{RECEIPTS_FOLDER}/").removesuffix(".json") for name in names}
-        awaited = [name for name in names if ids[name] in waiting and receipt_file(ids[name]) == name]
-        for name in awaited:
-            self._take_receipt(name, ids[name], ledger, hq)
-        return bool(awaited)
-
-    def _take_receipt(self, name: str, entry_id: str, ledger: Ledger, hq: HqKeys) -> None:
-        receipt = None
-        try:
-            content = self._in.read(name, _RECEIPT_LIMIT)
-            receipt = _decoded(content)
-            entry = ledger.entry(entry_id)
-            assert entry is not None
-            envelope.check_receipt(receipt, entry, hq)
-        except Missing:
-            return
-        except (BytesRefused, SpoolFault) as error:
-            self._warn(name, error, receipt)
-            return
-        with suppress(KeyError):
-            del self._refused[name]
-        self._write(lambda ledger: ledger.mark_delivered(entry_id, content, self._wall()))
-
-    def _warn(self, name: str, error: SyncError, about: Receipt | str | None) -> None:
-        """Said once, not twice a second."""
-        if self._refused.get(name, ()) != about:
-            self._refused[name] = about
-            _log.warning("receipt refused", reason=error.reason, detail=error.detail)
-
-
-def _decoded(content: bytes) -> Receipt:
-    try:
-        return _RECEIPT.decode(content)
-    except UNREADABLE as error:
-        raise Malformed("A receipt is not in a shape this version reads.") from error

@@ -42,6 +42,8 @@ Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 _DEPTH: Final = 4
 _WANT_LIMIT: Final = 64 * 1024
+_CLEARED_AT_ONCE: Final = 10_000
+_CLEARED_ROUNDS: Final = 200
 _NOTHING_HERE: Final = "Choose the folder in which `metadata` and `targets` lie, or this booth's welcome file."
 _READ_AGAIN: Final = "Put the medium in again and start the import again; the spool holds what it held before."
 _STRANGE: Final = (
@@ -188,9 +190,11 @@ def _add_receipts(load: _Load, source: Path, stick: Spool, spool: Spool, booth: 
     if out is None or not out.root.is_dir():
         return False
     ids = {one.id for name in out.names(f"{ALERTS_FOLDER}/") if (one := waiting(name)) is not None}
-    for name in spool.names(f"{RECEIPTS_FOLDER}/"):
-        if name.rpartition("/")[2].removesuffix(".json") not in ids:
-            spool.remove(name)
+    awaited = {receipt_file(entry_id).rpartition("/")[2] for entry_id in ids}
+    for _ in range(_CLEARED_ROUNDS):  # no more: a link gone bad may go on laying down
+        strange = spool.beside(RECEIPTS_FOLDER, awaited, _CLEARED_AT_ONCE)
+        if not strange or not spool.drop(RECEIPTS_FOLDER, strange):
+            break
     if not _is_folder(source / RECEIPTS_FOLDER):
         return False
     for name in map(receipt_file, sorted(ids)):

@@ -32,11 +32,10 @@ from failsafe.sync.errors import (
     Truncated,
 )
 from failsafe.sync.mailbag import ENVELOPE_LIMIT
-from failsafe.sync.outbox import Backoff, Outbox, Stamp, Waiting
+from failsafe.sync.outbox import Backoff, Outbox, Waiting, waiting
 from failsafe.sync.records import UNREADABLE, encode
 from failsafe.sync.reports import (
     ALERTS_FOLDER,
-    ENTRY_ID,
     HEARTBEAT_FILE,
     LINK_FILE,
     RECEIPTS_FOLDER,
@@ -47,7 +46,7 @@ from failsafe.sync.reports import (
     Upload,
     receipt_file,
 )
-from failsafe.sync.spool import Spool
+from failsafe.sync.spool import Spool, Stamp
 
 LOOK_EVERY_S: Final = 0.2
 # Folders whose time stands still are looked through all the same, now and then.
@@ -60,6 +59,8 @@ _HEARTBEAT_PATH: Final = "heartbeat"
 _TOO_MUCH: Final = frozenset({400, 408, 413})
 _ANSWER: Final = msgspec.json.Decoder(Answer)
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
+# What lies among the receipts and is none for what waits is cleared away, so much at a look.
+_CLEARED_AT_ONCE: Final = 2_000
 _ODD: Final = re.compile(r"[^a-z0-9 .,-]+", re.IGNORECASE)
 
 _log = structlog.get_logger("link")
@@ -189,6 +190,7 @@ class Dispatch:
         self._outbox = Outbox(chance)
         self._heartbeat_backoff = Backoff(chance)
         self._heartbeat_sent = b""
+        self._awaited: frozenset[str] = frozenset()  # files of receipts
         self._looked: tuple[int, ...] = ()
         self._looked_at = float("-inf")
         self._told: LinkState | None = None
@@ -256,27 +258,26 @@ class Dispatch:
             return
         self._looked, self._looked_at = changed, now
         names, receipts = await asyncio.to_thread(self._survey)
-        done = self._outbox.look(names, receipts, now)
+        self._outbox.look(names, receipts, now)
         if not len(self._outbox):
             self._standing.idle("alerts")
-        for entry_id in done:
-            await asyncio.to_thread(self._in.remove, receipt_file(entry_id))
 
     def _survey(self) -> tuple[list[str], dict[str, Stamp]]:
-        names = self._out.names(f"{ALERTS_FOLDER}/")
-        receipts = {}
-        for name in self._in.names(f"{RECEIPTS_FOLDER}/"):
-            entry_id = name.rpartition("/")[2].removesuffix(".json")
-            if ENTRY_ID.fullmatch(entry_id):
-                receipts[entry_id] = self._stamp(name)
-        return names, receipts
+        """What waits, and its receipts by entry id; the folder of receipts is cleared of the rest, bit by bit.
 
-    def _stamp(self, name: str) -> Stamp:
-        try:
-            about = (self._in.root / name).lstat()
-        except OSError:
-            return ()
-        return (about.st_ino, about.st_mtime_ns, about.st_size)
+        What is to go is found before what waits is looked up: else a courier's receipt for a new one might go with it.
+        """
+        strange = self._in.beside(RECEIPTS_FOLDER, self._awaited, _CLEARED_AT_ONCE)
+        names = self._out.names(f"{ALERTS_FOLDER}/")
+        ids = {_receipt_of(one.id): one.id for name in names if (one := waiting(name)) is not None}
+        self._awaited = frozenset(ids)
+        self._in.drop(RECEIPTS_FOLDER, [entry for entry in strange if entry not in ids])
+        stamps = self._in.stamps(RECEIPTS_FOLDER, ids)
+        return names, {ids[file]: stamp for file, stamp in stamps.items()}
+
+    def _stamp(self, entry_id: str) -> Stamp:
+        file = _receipt_of(entry_id)
+        return self._in.stamps(RECEIPTS_FOLDER, [file]).get(file, ())
 
     # --- alerts ------------------------------------------------------------------------------------------------
 
@@ -345,7 +346,7 @@ class Dispatch:
         for receipt in answer.receipts:
             if receipt.id in asked and len(content := encode(receipt)) <= RECEIPT_LIMIT:
                 await asyncio.to_thread(self._in.write, receipt_file(receipt.id), content)
-                receipts[receipt.id] = self._stamp(receipt_file(receipt.id))
+                receipts[receipt.id] = self._stamp(receipt.id)
         for refusal in answer.refused:
             if refusal.id in asked:
                 _log.warning("headquarters refuses an envelope", reason=_ODD.sub("?", refusal.reason)[:80])
@@ -386,6 +387,11 @@ def _envelope(content: bytes, one: Waiting) -> Envelope:
     if envelope.id != one.id:
         raise Malformed("An envelope in the spool is not the one its file is called after.")
     return envelope
+
+
+def _receipt_of(entry_id: str) -> str:
+    """Its file's name in the folder of receipts."""
+    return receipt_file(entry_id).rpartition("/")[2]
 
 
 def _changed_at(folder: Path) -> int:

@@ -106,16 +106,13 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def look(self, names: Iterable[str], receipts: Mapping[str, Stamp], now: float) -> list[str]:
+    def look(self, names: Iterable[str], receipts: Mapping[str, Stamp], now: float) -> None:
         """Take in what lies in the spool now.
 
         Args:
             names: all files below `spool/out`.
-            receipts: a stamp for each receipt in `spool/in`, by entry id.
+            receipts: a stamp for each receipt in `spool/in` for any of them, by entry id.
             now: monotonic.
-
-        Returns:
-            The ids whose receipts have done their work, since the core has taken the envelope away.
         """
         self._waiting = sorted(found for name in names if (found := waiting(name)) is not None)
         present = {one.id for one in self._waiting}
@@ -128,7 +125,6 @@ class Outbox:
             if held is None or held.stamp != receipts[known]:
                 patience_s = held.patience_s if held else PATIENCE_S
                 self._receipted[known] = _Receipted(receipts[known], now, patience_s)
-        return sorted(receipts.keys() - present)
 
     def batch(self, now: float) -> tuple[Waiting, ...]:
         """What to post now, in order; urgent ones go alone, so that nothing slows them. Empty: nothing, or not yet."""

@@ -17,10 +17,11 @@ import secrets
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -41,6 +42,7 @@ MAX_BYTES: Final = 4 * 1024**3
 
 
 Mark = tuple[int, int]  # a folder's inode, and when a file last came or went, in nanoseconds
+Stamp = tuple[int, ...]  # by what a file is told from others of its name: inode, size, when it was changed, nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,64 @@ class Spool:
             raise fault from error
         return about.st_ino, about.st_mtime_ns
 
+    def stamps(self, folder: str, files: Iterable[str]) -> dict[str, Stamp]:
+        """The stamps of those of `files` that are plain files in this folder.
+
+        It costs what is asked, however much lies there.
+
+        Raises:
+            Malformed: a link stands where the folder should.
+            SpoolFault: the spool is not there or cannot be read.
+        """
+        found: dict[str, Stamp] = {}
+        try:
+            with self._folder(check_name(folder)) as descriptor:
+                for file in files:
+                    with contextlib.suppress(FileNotFoundError):
+                        about = os.stat(file, dir_fd=descriptor, follow_symlinks=False)
+                        if stat.S_ISREG(about.st_mode):
+                            found[file] = (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        except OSError as error:
+            fault = self._fault(error)
+            if not isinstance(fault, Missing):
+                raise fault from error
+        return found
+
+    def exceeds(self, folder: str, number: int) -> bool:
+        """Whether more than `number` of anything lie in this folder; no more are looked at. Errors as `stamps`."""
+        return len(list(self._entries(folder, number + 1))) > number
+
+    def beside(self, folder: str, known: Container[str], at_most: int) -> list[str]:
+        """What lies in a folder of one's own beside the files one knows of, unfinished files left out.
+
+        As the disk has it, in no order, whatever it is: names may be none that a spool has, so only `drop` takes them.
+        Errors as `stamps`.
+        """
+        others = (name for name in self._entries(folder) if not name.startswith(".") and name not in known)
+        return list(islice(others, at_most))
+
+    def drop(self, folder: str, entries: Iterable[str]) -> int:
+        """Take away files, links and empty folders that `beside` found, and return how many.
+
+        Raises:
+            Malformed: a link stands where the folder should.
+            SpoolFault: the disk refuses.
+        """
+        entries = tuple(entries)
+        if not entries:
+            return 0
+        try:
+            with self._folder(check_name(folder)) as descriptor:
+                dropped = sum(_is_dropped(descriptor, entry) for entry in entries)
+                os.fsync(descriptor)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise self._fault(error) from error
+        finally:
+            self._usage = None
+        return dropped
+
     def usage(self) -> Usage:
         """Number and total size of all files, counted now.
 
@@ -287,6 +347,16 @@ class Spool:
         if mode & self._folder_mode != self._folder_mode:  # a strict umask took bits away
             os.chmod(part, mode | self._folder_mode, dir_fd=parent)
         os.fsync(parent)
+
+    def _entries(self, folder: str, at_most: int | None = None) -> Iterator[str]:
+        """What a folder has, as the disk gives it; nothing where there is no folder."""
+        try:
+            with self._folder(check_name(folder)) as descriptor, os.scandir(descriptor) as entries:
+                yield from (entry.name for entry in islice(entries, at_most))
+        except OSError as error:
+            fault = self._fault(error)
+            if not isinstance(fault, Missing):
+                raise fault from error
 
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -406,6 +476,19 @@ def _unlink(folder: int, name: str) -> bool:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return False
+    return True
+
+
+def _is_dropped(folder: int, entry: str) -> bool:
+    """Whether it could be taken away; a folder that holds anything cannot."""
+    try:
+        if not _unlink(folder, entry):
+            return False
+    except IsADirectoryError:
+        try:
+            os.rmdir(entry, dir_fd=folder)
+        except OSError:
+            return False
     return True
 
 

@@ -372,3 +372,60 @@ def test_many_files_are_removed_and_those_that_are_not_there_are_fine(tmp_path):
     names = spool.names("keys/base/")
     assert spool.remove_many([*names, "keys/base/1/ZZ-NOBODY"]) == 21
     assert spool.names() == ["keys/stays"]
+
+
+# --- a folder of which only some is asked ------------------------------------------------------------------------
+
+
+def test_stamps_are_of_plain_files_that_are_asked_for(spool: Spool, tmp_path: Path):
+    spool.write("receipts/a", b"1")
+    spool.write("receipts/b", b"2")
+    (spool.root / "receipts/folder").mkdir()
+    (spool.root / "receipts/link").symlink_to(tmp_path)
+    found = spool.stamps("receipts", ["a", "none", "folder", "link"])
+    assert found.keys() == {"a"}
+    spool.write("receipts/a", b"1")
+    assert spool.stamps("receipts", ["a"]) != found, "the same content, another file"
+    assert spool.stamps("nowhere", ["a"]) == {} and spool.beside("nowhere", (), 9) == []
+    assert spool.drop("nowhere", []) == spool.drop("nowhere", ["a"]) == 0
+
+
+def test_a_folder_is_counted_no_further_than_asked(spool: Spool):
+    for name in ("a", "b", "c"):
+        spool.write(f"receipts/{name}", b"")
+    assert spool.exceeds("receipts", 2) and not spool.exceeds("receipts", 3)
+    assert not spool.exceeds("nowhere", 0)
+
+
+def test_a_link_in_a_folders_place_is_neither_asked_nor_counted_nor_cleared(spool: Spool, tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    (spool.root / "receipts").symlink_to(tmp_path / "elsewhere")
+    for use in (
+        lambda: spool.stamps("receipts", ["kept"]),
+        lambda: spool.exceeds("receipts", 0),
+        lambda: spool.beside("receipts", (), 9),
+        lambda: spool.drop("receipts", ["kept"]),
+    ):
+        with pytest.raises(Malformed):
+            use()
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+def test_what_lies_beside_what_is_known_is_cleared_bit_by_bit(spool: Spool, tmp_path: Path):
+    for name in ("known", "x", "y"):
+        spool.write(f"receipts/{name}", b"")
+    place = spool.root / "receipts"
+    (tmp_path / "outside").touch()
+    (place / "link").symlink_to(tmp_path / "outside")
+    (place / "empty").mkdir()
+    (place / "full").mkdir()
+    (place / "full" / "inner").touch()
+    (place / "no name of ours \udcff").touch()
+    (place / ".unfinished").touch()
+    assert len(spool.beside("receipts", {"known"}, 2)) == 2
+    found = spool.beside("receipts", {"known"}, 99)
+    assert spool.drop("receipts", found) == 5
+    assert {entry.name for entry in place.iterdir()} == {"known", ".unfinished", "full"}
+    assert spool.drop("receipts", found) == 0 and (tmp_path / "outside").exists()
+    assert spool.usage() == Usage(3, 0)

@@ -238,7 +238,7 @@ def test_receipts_of_a_former_key_count_while_headquarters_says_so(booth: Booth)
     coming = HqKeys(receipt=seal.signing_public(secrets.token_bytes(32)), seal=KEYS.seal)
     assert booth.recorder.submit(lambda ledger: ledger.keep_hq_keys(coming)).wait(PATIENCE_S)
     booth.answer(entry)
-    until(lambda: booth.tray._refused != {})
+    until(lambda: booth.tray.receipts.refused == 1)
     with_former = msgspec.structs.replace(coming, former_receipts=(KEYS.receipt,))
     assert booth.recorder.submit(lambda ledger: ledger.keep_hq_keys(with_former)).wait(PATIENCE_S)
     until(lambda: booth.files == [])
@@ -268,7 +268,7 @@ def test_a_receipt_that_is_not_headquarters_word_on_this_entry_changes_nothing(
     entry = booth.enrolled().record(alert(1))
     until(lambda: len(booth.files) == 1)
     booth.answer(entry, secret, **changes)
-    until(lambda: booth.tray._refused != {})
+    until(lambda: booth.tray.receipts.refused == 1)
     assert len(booth.files) == 1 and booth.undelivered() == 1
     booth.answer(entry)  # the true one comes after all
     until(lambda: booth.files == [])

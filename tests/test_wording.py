@@ -312,7 +312,14 @@ def test_what_the_booth_says_of_itself_speaks_every_language(state: LinkWord) ->
     link = LinkState(state=state, since="", detail=f"{fault.detail} {fault.advice}")
     broken = StoreBroken("")
     poor = replace(
-        WELL, link=link, own_fault=True, stands_still=True, clock_trusted=False, mirror="EMPTY", detectors=()
+        WELL,
+        link=link,
+        link_floods=True,
+        own_fault=True,
+        stands_still=True,
+        clock_trusted=False,
+        mirror="EMPTY",
+        detectors=(),
     )
     worst = replace(poor, ledger_fault=broken, tray_fault=broken, mirror_fault=broken)
     said = [*worst.faults(), *poor.readiness().why, *replace(WELL, mirror="STALE", refusal=fault).readiness().why]

@@ -53,6 +53,7 @@ SPEAKERS: Final = (
     "agent/post.py",
     "agent/radiation/passage.py",
     "agent/radiation/detector.py",
+    "agent/receipts.py",
     "agent/recorder.py",
     "agent/traveller.py",
     "agent/tray.py",

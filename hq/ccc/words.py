@@ -82,6 +82,7 @@ PARTS: Final = {
     "feed": "Feed",
     "clock": "Clock",
     "ledger": "Ledger",
+    "link": "Link",
     "booth": "The booth’s program",
 }
 # What changed at a booth, beside the states of detectors and mirrors.
@@ -90,6 +91,7 @@ CONDITIONS: Final = {
     "CANNOT RECORD": ("CANNOT CLEAR", "cannot record"),
     "DAMAGED": ("CANNOT CLEAR", "damaged"),
     "FAULT": ("CANNOT CLEAR", "a fault of its own"),
+    "FLOODS": ("CHECK", "floods the spool"),
     "unknown": ("NONE", "not known"),
     # Of a background and of a device's set-up.
     "stored": ("NONE", "stored"),
