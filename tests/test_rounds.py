@@ -120,6 +120,23 @@ def test_every_alert_gets_its_receipt_and_none_is_deleted(far: FarEnd):
     assert [path for path in far.paths() if path == "/alerts"] == ["/alerts", "/alerts"]
 
 
+def test_what_lies_among_the_receipts_is_cleared_away_and_holds_nothing_up(far: FarEnd, tmp_path: Path):
+    """What a link that was broken into has left behind: receipts for nobody, odd names, links, empty folders."""
+    far.fill(3)
+    place = far.spool_in.root / "receipts"
+    place.mkdir()
+    for number in range(3_000):
+        (place / f"{uuid.UUID(int=number)}.json").touch()
+    (place / "no name of ours \udcff").touch()
+    (place / "link").symlink_to(tmp_path)
+    (place / "folder").mkdir()
+
+    async def test(_: Standing) -> None:
+        await until(lambda: receipts(far) == ids(far) and len(list(place.iterdir())) == 3)
+
+    assert dispatching(far, test).state().state == "up"
+
+
 def test_the_urgent_go_first_and_batches_have_their_limits(far: FarEnd):
     far.fill(120)
     far.fill(2, urgent=True)

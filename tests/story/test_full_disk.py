@@ -14,7 +14,7 @@ import pytest
 from failsafe.agent.fusion import NOT_RECORDED
 from failsafe.sync.errors import WrongKey
 from failsafe.sync.store import SIDE_FILES
-from tests.story.journey import Event, Journey, Kept
+from tests.story.journey import Event, Journey, Kept, await_true
 
 DISK_MIB = 8
 # Becomes the core: a small disk in the state folder's place, seen by the core alone, with what the folder held.
@@ -155,6 +155,44 @@ def test_a_start_on_a_full_disk(begin: Callable[..., Journey], own_mounts: list[
     after = disk.kept()
     assert (after.serials, after.counts) == (before.serials, before.counts)
     assert after.records > before.records
+
+
+def test_a_link_that_fills_the_spools_disk_stops_no_verdict_and_no_record(
+    begin: Callable[..., Journey], own_mounts: list[str]
+) -> None:
+    """Alerts are recorded and shown, and laid out as soon as there is room: the ledger has them."""
+    booth = begin()
+    booth.plug_in()
+    spool = booth.folder / "spool"
+    spool.with_name("spool.small").mkdir()
+    booth.start_core_behind(*own_mounts, "sh", "-c", IN_A_SMALL_DISK, "sh", str(spool))
+    booth.await_ready()
+    booth.verdicts_go_on()
+    assert booth.core is not None
+    inside = Path(f"/proc/{booth.core.pid}/root{spool}")
+    filler = inside / "in" / "receipts" / "filler"
+    filler.parent.mkdir(exist_ok=True)
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+    hit = booth.meet_wanted()
+    assert (hit["word"], hit["recorded"]) == ("STOP", True)
+    told = booth.await_status(lambda status: status["faults"] != [], "a fault")
+    assert told["ledger"]["recording"] is True
+    assert any("Alerts cannot be laid out for the link" in fault for fault in told["faults"])
+    booth.verdicts_go_on()
+
+    filler.unlink()
+    booth.await_status(lambda status: status["faults"] == [], "no faults")
+    (alert,) = hit["alerts"]
+    with booth.open_ledger() as ledger:
+        waiting = {one.id for one in ledger.waiting()}
+    assert alert["id"] in waiting
+    await_true(
+        lambda: {file.stem.split("-", 2)[2] for file in (inside / "out" / "alerts").glob("*.json")} == waiting,
+        "all that waits in the tray",
+    )
 
 
 # --- the mirror ----------------------------------------------------------------------------------------------------
