@@ -2,6 +2,7 @@ PYTHON ?= python3
 ROOMS := agent sync drivers hq screens
 BIN := .venv/bin
 export FAILSAFE_SHARED ?= $(CURDIR)/../shared
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes are started: each would compile the house anew
 
 .PHONY: setup demo test booth-test conformance check format bench nightly rivals calibrate fuzz words pictures lock clean
 
