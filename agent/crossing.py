@@ -36,7 +36,6 @@ from failsafe.agent.fusion import Radiation
 from failsafe.agent.radiation.passage import Health, Passage
 from failsafe.drivers.reading import Channel
 
-ClosedBy = Literal["next", "officer", "time"]
 # A reader that floods must not grow the memory; two hundred travellers in some minutes are no lane's traffic.
 _KEEP_CROSSINGS: Final = 200
 
@@ -75,7 +74,6 @@ class Crossing:
     document: str | None
     touched_at: float
     closed_at: float | None = None
-    closed_by: ClosedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +116,6 @@ class Lane:
         """The crossing that is open, if any."""
         return self._crossings[-1] if self._crossings and self._crossings[-1].closed_at is None else None
 
-    def crossing(self, crossing_id: str) -> Crossing | None:
-        """The crossing with this id, as long as it is kept (until an alarm can no longer reach it)."""
-        return next((crossing for crossing in self._crossings if crossing.id == crossing_id), None)
-
     def keeps(self, crossing_id: str) -> bool:
         """Whether an alarm can still reach this crossing."""
         return crossing_id in self._ties
@@ -142,16 +136,16 @@ class Lane:
         if current is not None and self._same_traveller(current, document, now):
             self._crossings[-1] = replace(current, document=document, touched_at=now)
         else:
-            self._close(now, "next")
+            self._close(now)
             self._crossings.append(Crossing(crossing_id, now, document, now))
         crossing = self._crossings[-1]
         changes = self.advance(now, self._passages, self._health)
         others = tuple(other for other in changes.rejudge if other != crossing.id)
         return crossing, replace(changes, rejudge=others)
 
-    def close(self, now: float, by: ClosedBy = "officer") -> Changes:
+    def close(self, now: float) -> Changes:
         """The officer is done with the open crossing. Its passage may still come, and so may its alarm."""
-        self._close(now, by)
+        self._close(now)
         return self.advance(now, self._passages, self._health)
 
     def configure(self, settings: LaneSettings, now: float) -> Changes:
@@ -165,7 +159,7 @@ class Lane:
         self._ties = self._tie()
         current = self.current
         if current is not None and self._times_out(current):
-            self._close(now, "time")
+            self._close(now)
         closed, self._just_closed = tuple(self._just_closed), []
         changes = Changes(self._news(), closed, self._find_unclaimed())
         self._forget()
@@ -201,10 +195,10 @@ class Lane:
             return now - current.touched_at <= self.settings.reread_s
         return document == current.document
 
-    def _close(self, now: float, by: ClosedBy) -> None:
+    def _close(self, now: float) -> None:
         current = self.current
         if current is not None:
-            self._crossings[-1] = replace(current, closed_at=now, closed_by=by)
+            self._crossings[-1] = replace(current, closed_at=now)
             self._just_closed.append(current.id)
 
     def _times_out(self, current: Crossing) -> bool:
