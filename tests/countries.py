@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,26 @@ class Booth:
         assert type(refusal.value) is kind, refusal.value
         assert self.state() == before
         return refusal.value
+
+
+# --- fixtures; whoever imports one has it by its short name ---------------------------------------------------
+
+
+@pytest.fixture(name="hq")
+def headquarters(tmp_path: Path) -> Iterator[Hq]:
+    """A new headquarters."""
+    made = Hq(tmp_path / "hq")
+    yield made
+    made.register.close()
+
+
+@pytest.fixture(name="allowed")
+def allowed_booth(tmp_path: Path, hq: Hq) -> Booth:
+    """A booth of a country to which nothing here is denied."""
+    return Booth(tmp_path / "a", "XA-ONE", "XA", hq)
+
+
+@pytest.fixture(name="denied")
+def denied_booth(tmp_path: Path, hq: Hq) -> Booth:
+    """A booth of the country that `NOT_FOR_XB` leaves out."""
+    return Booth(tmp_path / "b", "XB-ONE", "XB", hq)

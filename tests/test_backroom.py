@@ -24,20 +24,19 @@ from failsafe.sync.intake import Reader
 from failsafe.sync.mirror import Mirror
 from failsafe.sync.seal import SealSecret
 from failsafe.sync.spool import Spool
-from tests.test_notices import BOOTH, DOCUMENT, House, entry, found
+from tests.notices_side import (
+    BOOTH,
+    DOCUMENT,
+    House,
+    entry,
+    found,
+    house_of_notices,  # noqa: F401 - a fixture
+)
 
 PATIENCE_S = 60.0
 MANY = 400
 KILLS = max(4, int(os.environ.get("FAILSAFE_KILLS", "0")) // 5)
 SEED = 20261122
-
-
-@pytest.fixture
-def house(tmp_path):
-    made = House(tmp_path)
-    yield made
-    made.end()
-    made.register.close()
 
 
 @pytest.fixture

@@ -5,9 +5,6 @@ A real headquarters, booths of several countries, and the link's own refresher o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from failsafe.hq import courier as hq_courier
@@ -26,26 +23,17 @@ from failsafe.sync.records import encode, key_file
 from failsafe.sync.reports import Want
 from failsafe.sync.shape import Restrictions
 from failsafe.sync.spool import Spool
-from tests.countries import NOT_FOR_XB, SECRET, Booth, Hq, entry
+from tests.countries import (
+    NOT_FOR_XB,
+    SECRET,
+    Booth,
+    Hq,
+    allowed_booth,  # noqa: F401 - a fixture
+    denied_booth,  # noqa: F401 - a fixture
+    entry,
+    headquarters,  # noqa: F401 - a fixture
+)
 from tests.publishing import PASSPHRASE, now
-
-
-@pytest.fixture
-def hq(tmp_path: Path) -> Iterator[Hq]:
-    made = Hq(tmp_path / "hq")
-    yield made
-    made.register.close()
-
-
-@pytest.fixture
-def allowed(tmp_path: Path, hq: Hq) -> Booth:
-    return Booth(tmp_path / "a", "XA-ONE", "XA", hq)
-
-
-@pytest.fixture
-def denied(tmp_path: Path, hq: Hq) -> Booth:
-    return Booth(tmp_path / "b", "XB-ONE", "XB", hq)
-
 
 # --- whom it reaches -----------------------------------------------------------------------------------------
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -31,26 +29,15 @@ from failsafe.sync.errors import (
 from failsafe.sync.records import Head, Payload, PayloadHeader, Statement, key_file
 from failsafe.sync.seal import seal
 from failsafe.sync.shape import Restrictions
-from tests.countries import NOT_FOR_XB, Booth, Hq, entry
+from tests.countries import (
+    NOT_FOR_XB,
+    Hq,
+    allowed_booth,  # noqa: F401 - a fixture
+    denied_booth,  # noqa: F401 - a fixture
+    entry,
+    headquarters,  # noqa: F401 - a fixture
+)
 from tests.publishing import PASSPHRASE, now
-
-
-@pytest.fixture
-def hq(tmp_path: Path) -> Iterator[Hq]:
-    made = Hq(tmp_path / "hq")
-    yield made
-    made.register.close()
-
-
-@pytest.fixture
-def allowed(tmp_path: Path, hq: Hq) -> Booth:
-    return Booth(tmp_path / "a", "XA-ONE", "XA", hq)
-
-
-@pytest.fixture
-def denied(tmp_path: Path, hq: Hq) -> Booth:
-    return Booth(tmp_path / "b", "XB-ONE", "XB", hq)
-
 
 # --- what others keep back or forge --------------------------------------------------------------------------
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from failsafe.sync.shape import Restrictions
-from tests.countries import Booth, Hq, entry
+from tests.countries import (
+    Booth,
+    Hq,
+    entry,
+    headquarters,  # noqa: F401 - fixtures
+)
 
 COUNTRIES = ("XA", "XB", "XC")
 STEPS = 16
-
-
-@pytest.fixture
-def hq(tmp_path: Path) -> Iterator[Hq]:
-    made = Hq(tmp_path / "hq")
-    yield made
-    made.register.close()
 
 
 def restrictions(chance: random.Random) -> Restrictions:
