@@ -14,8 +14,8 @@ from failsafe.agent.checks import EVERY_S, LedgerChecks
 from failsafe.sync.errors import LedgerDamaged, StoreBroken, StoreDamaged
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.store import PAGE_BYTES
+from tests.ledgers import KEY, alert, fill, search
 from tests.test_checks import Core
-from tests.test_ledger import KEY, alert, fill, search
 from tests.test_notices import PATIENCE_S, House, entry
 
 PAGES = Ledger.check_pages
