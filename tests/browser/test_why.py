@@ -111,14 +111,13 @@ def test_names_keep_their_letters_their_direction_and_their_language(
 
 
 @BOTH
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("screen", [BOOTH_SCREEN, LAPTOP, DESK_SCREEN], ids=lambda screen: str(screen["width"]))
-def test_it_fits_and_is_accessible(
-    screen: dict[str, int], language: str, opened: Opened, visitor: Visitor, centre: Lane
-) -> None:
-    page = opened(visitor, centre, screen)
-    speak(page, language)
-    table_of(page)
-    assert violations(page) == []
-    assert sight.crowded(page) == []
-    assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+def test_it_fits_and_is_accessible(opened: Opened, visitor: Visitor, centre: Lane) -> None:
+    page = opened(visitor, centre, BOOTH_SCREEN)
+    for language in LANGUAGES:
+        speak(page, language)
+        table_of(page)
+        for screen in (LAPTOP, DESK_SCREEN, BOOTH_SCREEN):
+            page.set_viewport_size({"width": screen["width"], "height": screen["height"]})
+            assert sight.crowded(page) == [], (language, screen)
+            assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, (language, screen)
+        assert violations(page) == [], language  # the rules hang on what is shown, and the others show the same

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ SEED = 20261121
 KILLED_AT_START = 0.2  # share of lives that end before the program has shown a sign of life
 LONGEST_START_S = 0.8
 LONGEST_LIFE_S = 1.2  # from the first sign of life
+USUAL_START_S = 2.0  # on a machine that takes longer, programs live longer too: they are to be killed at their work
 ARRIVALS_EVERY_S = 0.2
 
 
@@ -77,8 +79,10 @@ class Fate:
             if self._chance.random() < KILLED_AT_START:
                 threading.Event().wait(self._chance.uniform(0.0, LONGEST_START_S))
             else:
+                began = time.monotonic()
                 await_true(self._lives, "life")
-                threading.Event().wait(self._chance.uniform(0.0, LONGEST_LIFE_S))
+                slower = max(1.0, (time.monotonic() - began) / USUAL_START_S)
+                threading.Event().wait(self._chance.uniform(0.0, LONGEST_LIFE_S) * slower)
                 self.lived += 1
             self._kill()
 
