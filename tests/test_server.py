@@ -7,109 +7,40 @@ import datetime as dt
 import http.client
 import json
 import os
-import re
-import shutil
-import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
-from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from failsafe.hq import server
-from failsafe.hq.cli import main
-from failsafe.hq.enrol import renew_certificates
-from failsafe.hq.feeds import publish
-from failsafe.hq.feeds.published import RepositoryFault
-from failsafe.hq.feeds.register import Register
-from failsafe.hq.feeds.repository import Repository
-from failsafe.hq.keyring.keys import KeyFault, KeyMissing
-from failsafe.hq.server import Server, ServerFault, tls_context
 from failsafe.sync import envelope
 from failsafe.sync.mailbag import BOOTHS_FOLDER
-from failsafe.sync.records import ListedDocument, Welcome, encode
-from failsafe.sync.reports import Answer, Upload, alert_file
-from failsafe.sync.trust import read_publication
+from failsafe.sync.records import encode
+from failsafe.sync.reports import Answer, alert_file
 from tests import publishing
 from tests.publishing import Desk as Headquarters
-from tests.sending import REGISTER_FILE, Booth
+from tests.sending import Booth
+from tests.serving import (
+    WAIT_S,
+    Serving,
+    line_to_server,  # noqa: F401 - a fixture
+    refused,
+    running_server,  # noqa: F401 - a fixture
+    served_booth,  # noqa: F401 - a fixture
+    served_headquarters,  # noqa: F401 - a fixture
+    stored,
+    upload,
+)
 
-WAIT_S = 30
 REFUSED_BY_TLS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ConnectError, httpx.WriteError)
-
-
-class Serving:
-    """`failsafe-hq serve` in a process of its own."""
-
-    def __init__(self, home: Path, *, script: Path | None = None) -> None:
-        program = [str(script)] if script else ["-c", "from failsafe.hq.cli import main; main()"]
-        command = [sys.executable, *program, "--home", str(home)]
-        self.errors = home.parent / f"errors-{time.monotonic_ns()}"
-        with self.errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*command, "serve", "--port", "0", "--ccc-port", "0"], stdout=subprocess.PIPE, stderr=errors
-            )
-        assert self.process.stdout is not None
-        said = [self.process.stdout.readline().decode() for _ in range(2)]
-        assert said[0].startswith("Booths: https://") and said[1].startswith("Command centre: http://127.0.0.1:"), (
-            self.errors.read_text()
-        )
-        self.url, self.ccc = said[0].split()[-1], said[1].split()[-1]
-        self.port = int(self.url.rpartition(":")[2])
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(WAIT_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-
-@pytest.fixture(scope="module")
-def hq(tmp_path_factory):
-    made = Headquarters(tmp_path_factory.mktemp("served") / "hq")
-    made.publish(1)
-    return made
-
-
-@pytest.fixture(scope="module")
-def booth(hq, tmp_path_factory):
-    return Booth(hq, tmp_path_factory.mktemp("booths"))
-
-
-@pytest.fixture(scope="module")
-def serving(hq, booth):
-    running = Serving(hq.home)
-    yield running
-    running.end()
-    assert "ZORVEKARIO" not in running.errors.read_text()
-
-
-@pytest.fixture(scope="module")
-def line(serving, booth):
-    with booth.line(serving.url) as client:
-        yield client
-
-
-def upload(*envelopes):
-    return encode(Upload(envelopes=tuple(envelopes)))
-
-
-def stored(hq, table="entries"):
-    with contextlib.closing(sqlite3.connect(hq.home / "desk.sqlite")) as connection:
-        return connection.execute(f"select count(*) from {table}").fetchone()[0]
 
 
 # --- alerts --------------------------------------------------------------------------------------------------
@@ -472,67 +403,6 @@ def test_the_command_centres_page_is_there_and_needs_no_certificate(serving):
     assert response.status_code == 200 and "text/html" in response.headers["content-type"]
 
 
-def test_sigterm_ends_cleanly_with_connections_open(tmp_path):
-    hq = Headquarters(tmp_path / "hq")
-    booth = Booth(hq, tmp_path)
-    running = Serving(hq.home)
-    with booth.line(running.url) as client:
-        assert client.get("/metadata/timestamp.json").status_code == 200
-        assert running.end() == 0
-    assert "Traceback" not in running.errors.read_text()
-
-
-@pytest.mark.parametrize("moment", ["insert", "commit"])
-def test_killed_between_store_and_receipt(tmp_path, moment):
-    """The kill falls in the same place every time: in the transaction, or after it and before the answer."""
-    hq = Headquarters(tmp_path / "hq")
-    booth = Booth(hq, tmp_path)
-    sent = upload(*booth.alerts(5))
-    doomed = _doomed(hq, moment)
-    with booth.line(doomed.url) as client, pytest.raises(httpx.TransportError):
-        client.post("/alerts", content=sent)
-    assert doomed.end() == -signal.SIGKILL
-    kept = stored(hq)
-    assert kept == (5 if moment == "commit" else 0)
-    running = Serving(hq.home)
-    with booth.line(running.url) as client:
-        first, again = client.post("/alerts", content=sent), client.post("/alerts", content=sent)
-    assert running.end() == 0
-    assert first.content == again.content
-    answer = msgspec.json.decode(first.content, type=Answer)
-    assert [one.id for one in answer.receipts] == [entry.body.id for entry in booth.entries]
-    for receipt, entry in zip(answer.receipts, booth.entries, strict=True):
-        envelope.check_receipt(receipt, entry, booth.public)
-    assert stored(hq) == 5
-    if kept:
-        with contextlib.closing(sqlite3.connect(hq.home / "desk.sqlite")) as connection:
-            rows = [row[0] for row in connection.execute("select receipt from entries order by number")]
-        assert [encode(one) for one in answer.receipts] == rows
-
-
-def _doomed(hq: Headquarters, moment: str) -> Serving:
-    """A server that is killed at its first alerts: just before they are committed, or just after."""
-    script = hq.home.parent / "doomed.py"
-    script.write_text(
-        "import os, signal\n"
-        "from sqlalchemy import event, Engine\n"
-        "def die(): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "wrote = []\n"
-        "@event.listens_for(Engine, 'after_cursor_execute')\n"
-        "def after(connection, cursor, statement, *more):\n"
-        "    if statement.startswith('INSERT INTO entries'): wrote.append(1)\n"
-        "@event.listens_for(Engine, 'commit')\n"
-        "def committing(connection):\n"
-        "    if wrote and MOMENT == 'insert': die()\n"
-        "@event.listens_for(Engine, 'checkin')\n"
-        "def back(connection, record):\n"
-        "    if wrote and MOMENT == 'commit': die()\n"
-        "from failsafe.hq.cli import main\n"
-        "main()\n".replace("MOMENT", repr(moment))
-    )
-    return Serving(hq.home, script=script)
-
-
 def test_a_stick_brings_alerts_while_the_server_runs(hq, serving, booth, tmp_path):
     before = stored(hq)
     sent = booth.alerts(2)
@@ -548,228 +418,6 @@ def test_a_stick_brings_alerts_while_the_server_runs(hq, serving, booth, tmp_pat
     assert len(list((tmp_path / "stick" / "receipts").iterdir())) == 2
 
 
-def test_the_timestamp_goes_on_being_signed_and_outlives_a_lost_key(tmp_path):
-    hq = Headquarters(tmp_path / "hq")
-    script = tmp_path / "hasty.py"
-    script.write_text(
-        "import datetime as dt\n"
-        "from failsafe.hq import server, upkeep\n"
-        "server.TIMESTAMP_EVERY_S = server._TRY_AGAIN_S = 0.05\n"
-        "upkeep.LATE_AFTER = dt.timedelta(seconds=3)\n"
-        "from failsafe.hq.cli import main\n"
-        "main()\n"
-    )
-    key = hq.home / "online" / "timestamp.pem"
-    running = Serving(hq.home, script=script)
-    try:
-        _wait_for(lambda: _timestamp_version(hq) > 3)
-        key.rename(tmp_path / "safe.pem")
-        _wait_for(lambda: "timestamp is not signed" in running.errors.read_text())
-        _wait_for(lambda: _late(running) is not None)
-        assert _late(running) == {"signed_at": _signed_at(hq)}
-        (tmp_path / "safe.pem").rename(key)
-        before = _timestamp_version(hq)
-        _wait_for(lambda: _timestamp_version(hq) > before + 1)
-        _wait_for(lambda: _late(running) is None)
-    finally:
-        assert running.end() == 0
-
-
-def _signed_at(hq: Headquarters) -> str:
-    return json.loads((hq.public / "metadata" / "timestamp.json").read_bytes())["signed"]["signed_at"]
-
-
-def _late(running: Serving) -> dict[str, str] | None:
-    """What the command centre's page is told first."""
-    token = re.search(r'name="page-token" content="([^"]+)"', httpx.get(running.ccc, trust_env=False).text)[1]
-    headers = {"x-page-token": token, "origin": running.ccc}
-    with httpx.stream("POST", f"{running.ccc}/events", json={}, headers=headers, trust_env=False) as answer:
-        return next(json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))["late"]
-
-
-def test_an_epoch_that_is_over_is_changed_by_the_server(tmp_path):
-    """By a process of its own; and what cannot be done is said, while booths are served."""
-    hq = Headquarters(tmp_path / "hq")
-    booth = Booth(hq, tmp_path / "booths")
-    with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
-        listed = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="lost")
-        register.take(listed=[listed])
-        publish.publish(register, hq.repository, now=publishing.now() - dt.timedelta(days=8))
-    script = tmp_path / "hasty.py"
-    script.write_text(
-        "from failsafe.hq import upkeep\n"
-        "upkeep.FIRST_AFTER_S, upkeep.EVERY_S = 0.0, 0.05\n"
-        "from failsafe.hq.cli import main\n"
-        "main()\n"
-    )
-    running = Serving(hq.home, script=script)
-    try:
-        _wait_for((hq.public / "keys" / "base" / "2" / booth.name).is_file)
-        (hq.home / "hq.toml").write_text("[publish]\nepoch_days = 0\n")
-        _wait_for(lambda: "what was due could not be done" in running.errors.read_text())
-        with booth.line(running.url) as client:
-            assert client.get("/metadata/timestamp.json").status_code == 200
-    finally:
-        assert running.end() == 0
-
-
-def test_a_link_follows_another_authority_without_a_visit(tmp_path):
-    """The server goes on running; links of the old authority, of both, and of the new one alone are let in."""
-    hq = Headquarters(tmp_path / "hq")
-    booth = Booth(hq, tmp_path / "booths")
-    running = Serving(hq.home)
-    try:
-        with booth.line(running.url) as client:
-            answer = client.get("/welcome")
-            assert answer.content == encode(booth.welcome)
-            held = client.get("/welcome", headers={"If-None-Match": answer.headers["etag"]})
-            assert (held.status_code, held.content) == (304, b"")
-        hq.keys.authority.begin(publishing.now())
-        with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
-            assert renew_certificates(register, hq.keys, now=publishing.now()) == [booth.name]
-        with booth.line(running.url) as client:  # by the old certificate still
-            newer = msgspec.json.decode(client.get("/welcome").content, type=Welcome)
-        assert newer != booth.welcome and newer.root == booth.welcome.root
-        booth.welcome = newer
-        _wait_for(lambda: "the certificates were loaded anew" in running.errors.read_text())
-        with booth.line(running.url) as client:
-            assert client.get("/metadata/timestamp.json").status_code == 200
-        hq.keys.authority.finish(publishing.now())
-        said = "the certificates were loaded anew"
-        _wait_for(lambda: running.errors.read_text().count(said) > 1)
-        with booth.line(running.url) as client:
-            assert client.get("/metadata/timestamp.json").status_code == 200
-    finally:
-        assert running.end() == 0
-
-
-def test_all_online_keys_are_exchanged_while_the_server_runs(tmp_path):
-    """What lies in online/ is exchanged; booths that know the old keys and booths that know the new ones are served."""
-    hq = Headquarters(tmp_path / "hq")
-    booth = Booth(hq, tmp_path / "booths")
-    with contextlib.closing(Register.in_file(hq.home / REGISTER_FILE)) as register:
-        listed = ListedDocument(number="ZX0001", issuing_country="GE", document_type="passport", fraud_type="lost")
-        register.take(listed=[listed])
-        publish.publish(register, hq.repository, now=publishing.now())
-    held = read_publication(hq.spool, {}, hq.root(), tmp_path).metadata
-    (tmp_path / "passphrase").write_text(publishing.PASSPHRASE)
-    script = tmp_path / "hasty.py"
-    script.write_text(
-        "from failsafe.hq import server\nserver.TIMESTAMP_EVERY_S = 0.05\nfrom failsafe.hq.cli import main\nmain()\n"
-    )
-    running = Serving(hq.home, script=script)
-    try:
-        waiting = booth.alerts(2)
-        typed = ["--home", str(hq.home), "keys", "revoke", "online", "--yes"]
-        done = CliRunner().invoke(main, [*typed, "--passphrase-file", str(tmp_path / "passphrase")])
-        assert done.exit_code == 0, done.output
-        before = _timestamp_version(hq)
-        _wait_for(lambda: _timestamp_version(hq) > before + 1)
-        with booth.line(running.url) as client:
-            old = msgspec.json.decode(client.post("/alerts", content=upload(*waiting)).content, type=Answer)
-            assert len(old.receipts) == 2 and not old.refused
-            found = read_publication(hq.spool, held, hq.root(), tmp_path)
-            assert found.hq_keys != booth.public and found.heads["base"].epoch == 2
-            for receipt, entry in zip(old.receipts, booth.entries, strict=True):
-                envelope.check_receipt(receipt, entry, found.hq_keys)
-            booth.public = found.hq_keys
-            new = msgspec.json.decode(client.post("/alerts", content=upload(*booth.alerts(1))).content, type=Answer)
-            assert len(new.receipts) == 1
-            assert client.get("/welcome").content != encode(booth.welcome)
-    finally:
-        assert running.end() == 0
-
-
-def _timestamp_version(hq: Headquarters) -> int:
-    return json.loads((hq.public / "metadata" / "timestamp.json").read_bytes())["signed"]["version"]
-
-
-def _wait_for(holds) -> None:
-    until = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-# --- refusing to start ---------------------------------------------------------------------------------------
-
-
-def refused(home: Path, *words: str) -> str:
-    command = [sys.executable, "-c", "from failsafe.hq.cli import main; main()", "--home", str(home), "serve"]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
-    assert done.returncode == 1 and "Traceback" not in done.stderr and done.stdout == ""
-    return done.stderr
-
-
-def test_without_keys_it_says_what_to_do(tmp_path):
-    assert "failsafe-hq keys init" in refused(tmp_path / "nothing")
-
-
 def test_a_taken_port_is_said(hq, serving):
     said = refused(hq.home, "--port", str(serving.port))
     assert f"port {serving.port} cannot be listened at" in said and "another port" in said
-
-
-def in_process(hq: Headquarters) -> None:
-    with server.desk_of(hq.home, REGISTER_FILE) as (desk, _):
-        Server(desk, Repository(hq.home, hq.keys), publishing.now).run(port=0, ccc_port=0)
-
-
-def test_without_a_publication_it_does_not_start(tmp_path):
-    hq = Headquarters(tmp_path / "hq")
-    shutil.rmtree(hq.public)
-    with pytest.raises(RepositoryFault, match="Nothing is published"):
-        in_process(hq)
-
-
-def test_without_a_server_certificate_it_does_not_start(tmp_path):
-    hq = Headquarters(tmp_path / "hq")
-    (hq.home / "online" / "server.pem").unlink()
-    with pytest.raises(KeyMissing, match="server-certificate"):
-        in_process(hq)
-    (hq.home / "online" / "server.pem").write_text("no certificate")
-    with pytest.raises(KeyFault):
-        in_process(hq)
-
-
-def test_an_ended_certificate_is_refused_and_a_new_one_is_for_its_names(hq):
-    later = publishing.now() + dt.timedelta(days=366)
-    with pytest.raises(ServerFault, match="ended"):
-        tls_context(hq.keys, later)
-    other = Headquarters(hq.home.parent / "other")
-    ends = other.keys.authority.issue_server_certificate(["hq.example", "192.0.2.7", "hq.example"], now=later)
-    assert ends > later and tls_context(other.keys, later).verify_mode == ssl.CERT_REQUIRED
-    certificate = x509.load_pem_x509_certificate(other.keys.authority.server_file().read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [str(name.value) for name in names] == ["hq.example", "192.0.2.7"]
-    assert other.keys.authority.server_file().stat().st_mode & 0o777 == 0o600
-
-
-def test_the_certificate_is_made_by_the_command_line(tmp_path):
-    hq = Headquarters(tmp_path / "hq")
-    before = hq.keys.authority.server_file().read_bytes()
-    words = ["--home", str(hq.home), "keys", "server-certificate"]
-    made = CliRunner().invoke(main, [*words, "--name", "hq.example", "--name", "127.0.0.1"])
-    assert made.exit_code == 0 and "hq.example, 127.0.0.1" in made.stdout and "next connection" in made.stderr
-    assert hq.keys.authority.server_file().read_bytes() != before
-    assert CliRunner().invoke(main, words).exit_code == 2
-    assert CliRunner().invoke(main, [*words, "--name", "no name"]).exit_code == 1
-
-
-@pytest.mark.parametrize("names", [[], [""], ["two words"], ["-x.example"], ["a..b"], ["x" * 64], ["*.example"]])
-def test_names_that_no_server_has(hq, names):
-    before = hq.keys.authority.server_file().read_bytes()
-    with pytest.raises(KeyFault):
-        hq.keys.authority.issue_server_certificate(names, now=publishing.now())
-    assert hq.keys.authority.server_file().read_bytes() == before
-
-
-def test_an_address_that_is_not_this_machines(hq):
-    with server.desk_of(hq.home, REGISTER_FILE) as (desk, _), pytest.raises(ServerFault):
-        Server(desk, Repository(hq.home, hq.keys), publishing.now).run(host="192.0.2.1", port=0, ccc_port=0)
-
-
-def test_the_desks_file_can_be_anywhere_sqlalchemy_reaches(hq, tmp_path):
-    with server.desk_of(hq.home, REGISTER_FILE, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}") as (desk, _):
-        assert desk.list(1, "").total == 0
-    assert (tmp_path / "elsewhere.sqlite").is_file()
