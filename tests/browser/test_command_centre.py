@@ -116,6 +116,7 @@ def test_the_help_can_be_read_and_left(page: Page) -> None:
 def test_an_acknowledgement_on_one_screen_ends_the_signal_on_all(visitor: Visitor, centre: Lane) -> None:
     one, other = (visitor.open(centre.ccc_port, viewport=DESK_SCREEN) for _ in range(2))
     centre.strong(SUBJECTS[6])
+    centre.await_status(lambda status: status["ledger"]["undelivered"] == 0, "an empty queue", 60.0)
     for page in (one, other):
         expect(page.locator("#ringing")).to_be_visible()
     one.keyboard.press("a")
@@ -125,7 +126,7 @@ def test_an_acknowledgement_on_one_screen_ends_the_signal_on_all(visitor: Visito
     one.keyboard.type("Duty Example")
     one.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
-    for _ in range(60):  # another alert that has come meanwhile rings again
+    for _ in range(60):  # what this screen had not shown yet rings again
         if one.locator("#ringing").is_hidden():
             break
         one.keyboard.press("a")

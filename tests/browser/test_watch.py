@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import png, sight
-from tests.browser.chromium import BOOTH_SCREEN
+from tests.browser.chromium import BOOTH_SCREEN, PATIENCE_MS
 from tests.browser.lane import Lane
 from tests.browser.watch import Watch
 
@@ -55,9 +56,12 @@ FAULTS = {
 def test_a_fault_is_noted(told: str, seen: tuple[Page, Watch]) -> None:
     page, watch = seen
     page.evaluate(FAULTS[told])
-    page.evaluate("() => new Promise((then) => setTimeout(then, 50))")
     faults = watch.take_faults()
-    assert any(told.casefold() in fault.casefold() for fault in faults), faults
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while not any(told.casefold() in fault.casefold() for fault in faults):
+        assert time.monotonic() < until, faults
+        page.wait_for_timeout(50)  # the browser tells of it in its own time
+        faults += watch.take_faults()
 
 
 DISORDER = {
