@@ -65,7 +65,7 @@ class Condition:
     stands_still: bool = False  # the page says so by itself: it gets no view any more
     lanes: tuple[LaneTable, ...] = ()
     link: LinkState | None = None  # nobody signs it: shown, never acted on
-    link_floods: bool = False
+    link_floods: bool | None = None  # None: nobody has looked yet
 
     @property
     def oldest_undelivered_s(self) -> float | None:
@@ -172,8 +172,8 @@ class Condition:
         book.observe("feed", f"refused {self.refusal.reason}" if self.refusal else "OK")
         book.observe("clock", "OK" if self.clock_trusted else "NOT TRUSTED")
         book.observe("ledger", *self._ledger())
-        if self.link_floods or book.state("link") != "unknown":
-            book.observe("link", "FLOODS" if self.link_floods else "OK")
+        if self.link_floods is not None:
+            book.observe("spool", "FLOODED" if self.link_floods else "OK")
         for detector in self.detectors:
             book.observe(detector.name, detector.state)
 

@@ -13,7 +13,7 @@ from failsafe.agent.tables import Configuration, DeviceTable, LaneTable, MirrorT
 from failsafe.drivers.driver import DriverRefused, built_in, find
 
 # Parts of the booth that have a state of their own, beside its devices.
-RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror"})
+RESERVED: Final = frozenset({"booth", "clock", "feed", "ledger", "link", "mirror", "spool"})
 
 KeyPath = tuple[str | int, ...]
 

@@ -44,7 +44,7 @@ class Receipts:
         self._said: set[str] = set()
         self._next = 0  # where the turn of all stands
         self._looks_left = 0
-        self.flooded = False  # more lies there than any link or courier of ours lays down
+        self.flooded: bool | None = None  # more lies there than any link or courier of ours lays down; None: not counted
 
     @property
     def refused(self) -> int:
@@ -109,7 +109,8 @@ class Receipts:
         except Missing:
             return False
         except (BytesRefused, SpoolFault) as error:
-            self._refused[entry_id] = stamp, hq
+            if isinstance(error, BytesRefused):  # what a disk does not give now it may give at the next look
+                self._refused[entry_id] = stamp, hq
             self._warn(error)
             return False
         self._refused.pop(entry_id, None)

@@ -103,20 +103,20 @@ def test_a_true_receipt_among_more_than_any_link_lays_down_is_taken_and_the_floo
     assert booth.undelivered() == 0 and booth.tray.fault is None
     assert [line["event"] for line in logs] == ["the link floods the spool"]
     shutil.rmtree(place)
-    until(lambda: not booth.tray.receipts.flooded)
+    until(lambda: booth.tray.receipts.flooded is False)
 
 
 def test_headquarters_hears_of_a_flood_once_and_of_its_end() -> None:
     book = HealthBook()
 
-    def observe(flooded: bool, now: float) -> list[tuple[str, str, str]]:
+    def observe(flooded: bool | None, now: float) -> list[tuple[str, str, str]]:
         replace(WELL, link_floods=flooded).observe(book)
-        return [(one.part, one.was, one.now) for one in book.due(now) if one.part == "link"]
+        return [(one.part, one.was, one.now) for one in book.due(now) if one.part == "spool"]
 
-    assert observe(False, 0.0) == [], "who has nothing to say of it says nothing"
-    assert observe(True, 100.0) == [("link", "unknown", "FLOODS")]
+    assert observe(None, 0.0) == [], "nobody has looked yet"
+    assert observe(True, 100.0) == [("spool", "unknown", "FLOODED")]
     assert observe(True, 200.0) == []
-    assert observe(False, 300.0) == [("link", "FLOODS", "OK")]
+    assert observe(False, 300.0) == [("spool", "FLOODED", "OK")]
 
 
 def test_what_lies_there_does_not_change_what_is_asked_and_read(silent: Booth) -> None:
