@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from failsafe.hq.ccc import words
-from failsafe.hq.ccc.view import AlertLine, NoticeState, Telling
+from failsafe.hq.ccc.view import AlertLine, NoticeState, PurgeState, Telling
 from failsafe.screens import words as shared_words
 from failsafe.sync.records import Tier
 from failsafe.sync.reports import AlertKind, ChannelSummary, MatchedNotice, PersonAsRead, Urgency
@@ -38,6 +38,7 @@ def test_every_code_has_words() -> None:
     assert set(words.GRADES) == allowed(MatchedNotice, "grade")
     assert set(words.CHAINS) == allowed(AlertLine, "chain")
     assert set(words.TELLINGS) == set(get_args(NoticeState))
+    assert set(words.PURGES) == allowed(PurgeState, "state")
     assert set(words.CHANNELS) == allowed(Telling, "channel")
     assert set(words.RADIATION_CHANNELS) == allowed(ChannelSummary, "channel")
     assert set(words.SOURCES) == allowed(PersonAsRead, "source")
@@ -47,7 +48,7 @@ def test_every_code_has_words() -> None:
 def test_states_are_marked_by_a_shape_the_page_can_draw(served: Served) -> None:
     drawn = served.client.get("/draw.js").text
     table = drawn[drawn.index("const SHAPES = {") : drawn.index("};")]
-    tables = (words.URGENCIES, words.GRADES, shared_words.DETECTORS, words.MIRRORS, words.CHAINS, words.TELLINGS)
+    tables = (words.URGENCIES, words.GRADES, shared_words.DETECTORS, words.MIRRORS, words.CHAINS, words.TELLINGS, words.PURGES)
     for shape in {row[0] for table in tables for row in table.values()}:
         assert f"{shape}: [" in table or f'"{shape}": [' in table
     # Only what is in order carries the circle.
@@ -56,6 +57,7 @@ def test_states_are_marked_by_a_shape_the_page_can_draw(served: Served) -> None:
         "FRESH",
         "whole",
         "sent",
+        "confirmed",
     ]
 
 

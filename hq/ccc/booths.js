@@ -1,4 +1,5 @@
 // The booths: which are heard, what they hold, whose chain is not whole, and what is to be done. The most troubled first.
+import * as disk from "./disk.js";
 import { el, shape } from "./draw.js";
 import { age, number } from "./figures.js";
 import { between, clock, country, countryName, day, detector, facts, marked } from "./say.js";
@@ -25,9 +26,12 @@ export function troubles(booth, now) {
   if (booth.forks > 0) found.push([0, "STOP", t("FORK"), tn("{n} place of its chain is signed twice with other content: its disk was put back, copied or changed. Visit the booth.", "{n} places of its chain are signed twice with other content: its disk was put back, copied or changed. Visit the booth.", booth.forks)]);
   if (heard == null) found.push([1, "CANNOT CLEAR", t("never heard"), t("Nothing has come from it yet. Ask there whether its link runs, or fetch its alerts by stick.")]);
   else if (heard > SILENT_S) found.push([2, "CANNOT CLEAR", t("not heard"), t("Nothing was heard for {age}. Telephone the booth: its alerts wait there until its line or a stick brings them.", { age: age(heard) })]);
+  const purge = disk.trouble(booth, now);
+  if (purge?.[0] === "STOP") found.push([3, ...purge]);
   for (const text of booth.faults) found.push([3, "CHECK", t("fault"), fault(text)]);
   if (booth.gaps > 0) found.push([4, "CHECK", t("gap"), tn("{n} gap in its chain: something was sent that has not arrived. If it stays, ask the booth by telephone what it has raised.", "{n} gaps in its chain: something was sent that has not arrived. If they stay, ask the booth by telephone what it has raised.", booth.gaps)]);
   if (heard != null && held !== "CLEAR") found.push([5, held, holds, renew || t("Ask the booth what its notices are.")]);
+  if (purge?.[0] === "CHECK") found.push([6, ...purge]);
   if (booth.undelivered > 0) found.push([6, "CHECK", t("waiting"), t("What waits there has not arrived here. If it does not become less, look at its line or send a stick.")]);
   return found;
 }
@@ -41,6 +45,7 @@ export function columns(now) {
     { key: "heard", title: () => t("Last heard"), of: (one) => between(one.heard_at, now()), first: -1 },
     { key: "mirror", title: () => t("Notices held"), of: (one) => one.mirror_age_s, first: -1 },
     { key: "undelivered", title: () => t("Undelivered"), of: (one) => one.undelivered, first: -1 },
+    { key: "purged", title: () => t("Withdrawn notices"), of: disk.order },
     { key: "links", title: () => t("Its chain"), of: (one) => one.forks * 1e6 + one.gaps, first: -1 },
     { key: "todo", title: () => t("What to do"), of: (one) => troubles(one, now()).length, first: -1 },
   ];
@@ -73,6 +78,7 @@ function cells(booth, now, told, opened) {
     el("td", { class: "heard" }, told),
     el("td", { class: "mirror" }, sign(held, says, booth.mirror_age_s != null && el("small", {}, age(booth.mirror_age_s)))),
     el("td", { class: "undelivered" }, waits(booth, now)),
+    el("td", { class: "purged" }, disk.cell(booth)),
     el("td", { class: "links" }, links(booth)),
     el("td", { class: "todo" }, todo(booth, wrong)),
   ];

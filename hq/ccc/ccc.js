@@ -155,7 +155,8 @@ function draw() {
 const boothButton = (name) => [...$("booths").querySelectorAll("button.opens")].find((one) => one.dataset.booth === name);
 function theBooth() {
   const told = view.changes?.booth === openBooth ? view.changes : null;
-  put($("detail-words"), told ?? t("Asking headquarters’ desk…"), told ? changes : undefined);
+  const { purges, keys } = view.booths.find((one) => one.booth === openBooth) ?? {};
+  put($("detail-words"), told ? [told, { purges, keys }] : t("Asking headquarters’ desk…"), told ? (both) => changes(...both) : undefined);
   $("more-changes").hidden = !told || !more(told) || question.changes >= MOST;
 }
 

@@ -1,4 +1,5 @@
 // What changed at one booth: what is not OK there now, then its changes, the newest first, in the words of the tables.
+import { disk } from "./disk.js";
 import { el, shape } from "./draw.js";
 import { chain, clock, day, facts, full, marked } from "./say.js";
 import { t, tn, tr } from "./texts.js";
@@ -6,7 +7,7 @@ import { CONDITIONS, DETECTORS, MIRRORS, PARTS } from "./words.js";
 
 const sign = (mark, ...words) => el("span", { class: "sign" }, shape(mark), el("span", {}, ...words));
 // "lane north", "portal-1 background" and "portal-1 set-up" tell settings: lines of the booth's own, neither good nor bad.
-const [LANE, OF_DEVICE] = [/^lane (.+)$/, /^(\S+) (background|set-up)$/];
+const [LANE, OF_DEVICE, EXCHANGED] = [/^lane (.+)$/, /^(\S+) (background|set-up)$/, /^exchanged (\S+)$/];
 function part(name) {
   const lane = LANE.exec(name)?.[1], [, device, what] = OF_DEVICE.exec(name) ?? [];
   if (lane) return t("Settings of lane {lane}", { lane });
@@ -17,6 +18,8 @@ function part(name) {
 function state(name, code) {
   const refused = /^refused (.+)$/.exec(code)?.[1];
   if (name === "feed" && refused) return ["CHECK", t("refused: {reason}", { reason: refused })];
+  const exchanged = / key$/.test(name) && EXCHANGED.exec(code)?.[1];
+  if (exchanged) return ["NONE", t("exchanged {time} UTC", { time: full(exchanged) })];
   const table = name === "mirror" && code in MIRRORS ? MIRRORS : code in CONDITIONS ? CONDITIONS : DETECTORS;
   if (code in table) return marked(table, code);
   return name.includes(" ") ? null : marked(table, code);
@@ -48,15 +51,16 @@ function row(line) {
     el("th", { scope: "row" }, el("bdi", {}, part(change.part))), el("td", {}, went(change), detailed(change), ...doubts(line)));
 }
 export const more = (told) => told.changes.length < told.total;
-// `told`: a ChangesView of the desk.
-export function changes(told) {
+// `told`: a ChangesView of the desk; `line`: what its list says of the booth.
+export function changes(told, line) {
   const { booth, total, changes: all, standing: wrong } = told;
   const heads = [t("Time (UTC)"), t("Part"), t("Change")].map((text) => el("th", { scope: "col" }, text));
-  if (!total) return [el("p", { class: "sentence" }, el("bdi", { dir: "ltr" }, booth)), el("p", { class: "empty" }, t("No change has come from this booth yet."))];
+  if (!total) return [el("p", { class: "sentence" }, el("bdi", { dir: "ltr" }, booth)), ...disk(line), el("p", { class: "empty" }, t("No change has come from this booth yet."))];
   return [
     el("p", { class: "sentence" }, el("bdi", { dir: "ltr" }, booth)),
     el("section", { class: "standing" }, el("h3", {}, t("Not OK now, as the booth told it last")),
       wrong.length ? wrong.map(standing) : el("p", {}, sign("CLEAR", t("Nothing: each part was OK when it told last.")))),
+    ...disk(line),
     el("section", {}, el("h3", {}, t("What changed, the newest first")),
       el("p", { class: "empty" }, facts(tn("{n} change", "{n} changes", total), all.length < total && t("{n} shown", { n: all.length }))),
       el("table", { "aria-label": t("Changes"), class: "changes" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, all.map(row)))),

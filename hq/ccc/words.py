@@ -76,13 +76,22 @@ TELLINGS: Final = {
     "sent": ("CLEAR", "sent", "The CBRNE programme has been told."),
     "failing": ("STOP", "FAILING", "The CBRNE programme cannot be reached this way: telephone it."),
 }
+# Whether a booth has signed that nothing is left of what was withdrawn or has expired.
+PURGES: Final = {
+    "confirmed": ("CLEAR", "purged"),
+    "owed": ("CHECK", "not confirmed"),
+    "doubtful": ("STOP", "IN DOUBT"),
+    "nothing removed": ("NONE", "none withdrawn"),
+}
 # Parts of a booth whose changes it records, beside its devices, which go by their own names.
 PARTS: Final = {
     "mirror": "Notices held",
     "feed": "Feed",
     "clock": "Clock",
     "ledger": "Ledger",
-    "link": "Link",
+    "mirror key": "Key of the notices",
+    "ledger key": "Key of the ledger",
+    "spool": "Spool",
     "booth": "The booth’s program",
 }
 # What changed at a booth, beside the states of detectors and mirrors.
@@ -91,7 +100,7 @@ CONDITIONS: Final = {
     "CANNOT RECORD": ("CANNOT CLEAR", "cannot record"),
     "DAMAGED": ("CANNOT CLEAR", "damaged"),
     "FAULT": ("CANNOT CLEAR", "a fault of its own"),
-    "FLOODS": ("CHECK", "floods the spool"),
+    "FLOODED": ("CHECK", "flooded by the link"),
     "unknown": ("NONE", "not known"),
     # Of a background and of a device's set-up.
     "stored": ("NONE", "stored"),
@@ -112,6 +121,7 @@ TABLES: Final = {
     "REVOKED": REVOKED,
     "CHAINS": CHAINS,
     "TELLINGS": TELLINGS,
+    "PURGES": PURGES,
     "PARTS": PARTS,
     "CONDITIONS": CONDITIONS,
     "CHANNELS": CHANNELS,
