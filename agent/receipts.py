@@ -44,7 +44,8 @@ class Receipts:
         self._said: set[str] = set()
         self._next = 0  # where the turn of all stands
         self._looks_left = 0
-        self.flooded: bool | None = None  # more lies there than any link or courier of ours lays down; None: not counted
+        # More lies there than any link or courier of ours lays down; None: nobody has counted yet.
+        self.flooded: bool | None = None
 
     @property
     def refused(self) -> int:
