@@ -33,7 +33,7 @@ from tests.conftest import PROJECT
 
 COLUMNS = ("name", "value", "unit", "against", "ratio", "n")
 SIZE, CROSSINGS, ALERTS = 200, 8, 60
-OCCUPANCIES = 2000
+OCCUPANCIES = 1000
 INNOCENTS = 400
 STRANGERS = 500
 BOOTHS = 12
