@@ -27,7 +27,7 @@ from failsafe.sync.reports import ALERTS_FOLDER, Envelope, HealthChange, Moment
 from failsafe.sync.spool import Spool
 from failsafe.sync.store import exchanged_at
 from tests.publishing import now
-from tests.sending import AT, Booth
+from tests.sending import AT, Booth, open_desk
 from tests.test_checks import Core
 from tests.test_disk_keys import PROCESSES, Stock, _stop_at
 from tests.test_notices import House, entry
@@ -248,3 +248,14 @@ def test_the_command_names_who_has_and_who_has_not(hq, desk, booth, tmp_path):
     assert [json.loads(line)["state"] for line in since] == ["owed", "owed"]
     assert len(json.loads(since[0])["keys"]) == 2, "what does not count is shown all the same"
     assert typed(hq, "--since", "yesterday").exit_code != 0
+
+
+def test_a_newer_word_is_seen_by_a_desk_that_has_looked_before(hq, desk, booth):
+    """And by another process's desk: what is kept between two looks is never the last word."""
+    other = open_desk(hq)
+    for day in (19, 20):
+        bring(desk, booth, exchange(booth, "mirror", f"2026-11-{day}T08:00:00.000Z"))
+        for one in (desk, other):
+            (line,) = one.list(1, "").booths
+            assert [key.at for key in line.keys] == [f"2026-11-{day}T08:00:00.000Z"]
+    other.close()

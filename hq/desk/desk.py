@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from failsafe.hq.ccc.view import AlertLine, ChangesView, KeyExchange, ListView, MeasurementFile
 from failsafe.hq.desk import changes, duty, exchanges, measured, purges
+from failsafe.hq.desk.last_words import LastWords
 from failsafe.hq.desk.listing import alert_lines, list_view
 from failsafe.hq.desk.rows import Batch, Opened, entry_row, held, keep_heartbeat, write
 from failsafe.hq.desk.tables import DeskFault, Watch, reading
@@ -80,6 +81,7 @@ class Desk:
         self._clock = clock
         self._keys = keys
         self._publications = purges.Publications()
+        self._last_words = LastWords()
         self._secrets = keys.secrets()
         self._bell = _Bell()
         self._watch = Watch(engine)
@@ -244,7 +246,16 @@ class Desk:
         number = self._bell.number  # before reading: a change during it rings again
         at = moment(self._clock())
         with reading(self._register) as register, reading(self._engine) as connection:
-            return list_view(connection, register, self._publications, limit=limit, search=search, number=number, at=at)
+            return list_view(
+                connection,
+                register,
+                self._publications,
+                self._last_words,
+                limit=limit,
+                search=search,
+                number=number,
+                at=at,
+            )
 
     def alerts(self, limit: int, search: str) -> Iterator[AlertLine]:
         """The list's alerts alone, in its order, however many; `limit` and `search` as for `list`.
@@ -290,7 +301,7 @@ class Desk:
             DeskFault: the database refuses.
         """
         with reading(self._register) as register, reading(self._engine) as connection:
-            told = exchanges.last(connection)
+            told = exchanges.last(self._last_words.look(connection))
             return {booth.name: told.get(booth.name, ()) for booth in booths(register) if booth.revoked_at is None}
 
     def acknowledge(self, numbers: Sequence[int], officer: str) -> int:

@@ -10,19 +10,16 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
-from sqlalchemy import Connection
 
 from failsafe.hq.ccc.view import KeyExchange
-from failsafe.hq.desk import last_words
-from failsafe.sync.reports import HealthChange
+from failsafe.hq.desk.last_words import KEY, Told
 
 Key = Literal["mirror", "ledger"]
 
 KEYS: Final[tuple[Key, ...]] = get_args(Key)
-_CHANGE: Final = msgspec.json.Decoder(HealthChange)
 _EXCHANGED: Final = re.compile(r"exchanged (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)")
 
 
@@ -40,20 +37,20 @@ class ExchangeLine(msgspec.Struct, frozen=True):
     keys: tuple[KeyExchange, ...]
 
 
-def last(connection: Connection) -> Mapping[str, tuple[KeyExchange, ...]]:
-    """The last exchange of each key, by booth, of the booths that told of any."""
+def last(told: Mapping[str, Mapping[str, Told]]) -> Mapping[str, tuple[KeyExchange, ...]]:
+    """The last exchange of each key, by booth, of the booths that told of any; from `LastWords`."""
     found: defaultdict[str, list[KeyExchange]] = defaultdict(list)
     for key in KEYS:
-        for row in last_words.on(connection, [last_words.KEY + key]):
-            found[row.booth].append(_exchange(key, row))
+        for booth, word in list(told.get(KEY + key, {}).items()):  # another thread's look may add to it
+            found[booth].append(_exchange(key, word))
     return {booth: tuple(keys) for booth, keys in found.items()}
 
 
-def _exchange(key: Key, row: Any) -> KeyExchange:  # noqa: ANN401 - SQLAlchemy's rows have no static columns
-    change = _CHANGE.decode(row.body)
+def _exchange(key: Key, word: Told) -> KeyExchange:
+    change = word.change
     said = _EXCHANGED.fullmatch(change.now)
     at = said[1] if said else change.at.wall
-    return KeyExchange(key=key, at=at, trusted=change.at.trusted, received_at=row.received_at)
+    return KeyExchange(key=key, at=at, trusted=change.at.trusted, received_at=word.received_at)
 
 
 def lines(told: Mapping[str, Sequence[KeyExchange]], since: dt.datetime | None) -> Iterator[ExchangeLine]:

@@ -7,10 +7,13 @@ new chain, and its word counts from the first on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
 
 from failsafe.hq.desk.tables import LAST_WORDS
 from failsafe.sync.records import FEED_ID, encode
@@ -20,6 +23,24 @@ PURGE: Final = "purge "
 KEY: Final = "key "
 # The parts of which a booth tells as of settings: "mirror key" was and is "exchanged 2026-11-22T08:00:00.000Z".
 KEY_PARTS: Final = {"mirror key": f"{KEY}mirror", "ledger key": f"{KEY}ledger"}
+_WORD: Final = msgspec.json.Decoder(PurgeReceipt | HealthChange)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a booth told, and when it came: on a purge its receipt, on a key a change."""
+
+    body: PurgeReceipt | HealthChange
+    received_at: str
+
+    @property
+    def receipt(self) -> PurgeReceipt:
+        assert isinstance(self.body, PurgeReceipt)
+        return self.body
+
+    @property
+    def change(self) -> HealthChange:
+        assert isinstance(self.body, HealthChange)
+        return self.body
 
 
 def subject(body: Body) -> str | None:
@@ -37,6 +58,8 @@ def keep(connection: Connection, new: Iterable[tuple[str, str, ChainEntry]], rec
             continue
         mine = (LAST_WORDS.c.subject == name, LAST_WORDS.c.booth == booth)
         last = connection.execute(select(LAST_WORDS.c.signer, LAST_WORDS.c.sequence).where(*mine)).first()
+        if last is not None and last.signer == signer and last.sequence >= entry.sequence:
+            continue
         row = {
             "subject": name,
             "booth": booth,
@@ -45,13 +68,23 @@ def keep(connection: Connection, new: Iterable[tuple[str, str, ChainEntry]], rec
             "body": encode(entry.body),
             "received_at": received_at,
         }
-        if last is None:
-            connection.execute(insert(LAST_WORDS), row)
-        elif last.signer != signer or entry.sequence > last.sequence:
-            connection.execute(update(LAST_WORDS).where(*mine).values(row))
+        connection.execute(delete(LAST_WORDS).where(*mine))  # the new row's number tells `LastWords` that it is new
+        connection.execute(insert(LAST_WORDS), row)
 
 
-def on(connection: Connection, subjects: Iterable[str]) -> Sequence[Any]:
-    """The last words on these subjects: rows with subject, booth, body and received_at."""
-    columns = (LAST_WORDS.c.subject, LAST_WORDS.c.booth, LAST_WORDS.c.body, LAST_WORDS.c.received_at)
-    return connection.execute(select(*columns).where(LAST_WORDS.c.subject.in_([*subjects]))).all()
+class LastWords:
+    """All last words, kept in memory between two looks: a look reads only what is new. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._told: defaultdict[str, dict[str, Told]] = defaultdict(dict)
+
+    def look(self, connection: Connection) -> Mapping[str, Mapping[str, Told]]:
+        """What was told by subject and booth; it goes on growing with later looks."""
+        with self._lock:
+            new = select(LAST_WORDS).where(LAST_WORDS.c.number > self._seen).order_by(LAST_WORDS.c.number)
+            for row in connection.execute(new):
+                self._told[row.subject][row.booth] = Told(_WORD.decode(row.body), row.received_at)
+                self._seen = row.number
+            return self._told

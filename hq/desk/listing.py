@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, or_, s
 from failsafe.hq.cbrne import outbox
 from failsafe.hq.ccc.view import AlertLine, BoothLine, FindingLine, ListView
 from failsafe.hq.desk import duty, exchanges, measured, purges
+from failsafe.hq.desk.last_words import LastWords, Told
 from failsafe.hq.desk.purges import Publications
 from failsafe.hq.desk.tables import ENTRIES, FAULTS, FINDINGS, HEARTBEATS
 from failsafe.hq.feeds.tables import booths
@@ -60,13 +61,14 @@ def list_view(
     connection: Connection,
     register: Connection,
     publications: Publications,
+    last_words: LastWords,
     *,
     limit: int,
     search: str,
     number: int,
     at: str,
 ) -> ListView:
-    """The list as `Desk.list` gives it: from its database, the register's, and what that has published."""
+    """The list as `Desk.list` gives it: from its database, the register's, and what is kept of both between looks."""
     wanted = _wanted(search)
     total = connection.execute(select(func.count()).select_from(ENTRIES).where(wanted)).scalar_one()
     order = (ENTRIES.c.urgent.desc(), ENTRIES.c.number.desc())
@@ -78,7 +80,7 @@ def list_view(
         at=at,
         alerts=_alert_lines(connection, rows),
         total=total,
-        booths=_booths(connection, register, publications),
+        booths=_booths(connection, register, publications, last_words.look(connection)),
         waiting=_alert_lines(connection, ringing),
         waiting_total=ringing_total,
     )
@@ -154,14 +156,19 @@ def _findings(connection: Connection, rows: Sequence[Any]) -> dict[tuple[str, st
     return found
 
 
-def _booths(connection: Connection, register: Connection, publications: Publications) -> tuple[BoothLine, ...]:
+def _booths(
+    connection: Connection,
+    register: Connection,
+    publications: Publications,
+    told: Mapping[str, Mapping[str, Told]],
+) -> tuple[BoothLine, ...]:
     """The enrolled booths, and others that anything is stored of: revoking a booth must not hide what it did."""
     enrolled = [booth for booth in booths(register) if booth.revoked_at is None]
     countries = {booth.name: booth.enrolment.country for booth in enrolled}
     heard = {row.booth: (row, _HEARTBEAT.decode(row.heartbeat)) for row in connection.execute(select(HEARTBEATS))}
     held = {name: purges.holds(heartbeat) for name, (_, heartbeat) in heard.items()}
-    purged = purges.overview(connection, register, publications, enrolled, held)
-    keys = exchanges.last(connection)
+    purged = purges.overview(told, register, publications, enrolled, held)
+    keys = exchanges.last(told)
     gaps, forks = _marked(connection, "gap before"), _marked(connection, "fork")
     faults = _faults(connection)
     names = countries.keys() | heard.keys() | gaps.keys() | forks.keys() | faults.keys()

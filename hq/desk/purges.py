@@ -16,18 +16,17 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from failsafe.hq.ccc.view import PurgeState
-from failsafe.hq.desk import last_words
+from failsafe.hq.desk.last_words import PURGE, LastWords, Told
 from failsafe.hq.desk.tables import HEARTBEATS
 from failsafe.hq.feeds.tables import PUBLICATIONS, Booth, Supplement, booths, supplement
 from failsafe.hq.keyring.keys import HeadquartersError
 from failsafe.sync.records import Head
-from failsafe.sync.reports import Heartbeat, PurgeReceipt
+from failsafe.sync.reports import Heartbeat
 
 Step = tuple[str, int]  # lineage and serial
 
 _HEAD: Final = msgspec.json.Decoder(Head)
 _HEARTBEAT: Final = msgspec.json.Decoder(Heartbeat)
-_RECEIPT: Final = msgspec.json.Decoder(PurgeReceipt)
 
 
 class PurgesUnknown(HeadquartersError):
@@ -136,7 +135,8 @@ def lines(connection: Connection, register: Connection, feed: str, serial: int |
     beats = connection.execute(select(HEARTBEATS.c.booth, HEARTBEATS.c.heartbeat)).all()
     held = {row.booth: holds(_HEARTBEAT.decode(row.heartbeat)) for row in beats}
     taking_part = [booth for booth in booths(register) if booth.revoked_at is None]
-    found = _Feed(out, asked, supplement(register, feed)).states(_told(connection, [feed]), taking_part, held)
+    told = LastWords().look(connection).get(PURGE + feed, {})
+    found = _Feed(out, asked, supplement(register, feed)).states(told, taking_part, held)
     return [
         PurgeLine(booth, feed, state.state, _why(state), state.serial, state.at, state.received_at)
         for booth, state in found
@@ -144,7 +144,7 @@ def lines(connection: Connection, register: Connection, feed: str, serial: int |
 
 
 def overview(
-    connection: Connection,
+    told: Mapping[str, Mapping[str, Told]],
     register: Connection,
     publications: Publications,
     taking_part: Sequence[Booth],
@@ -153,19 +153,17 @@ def overview(
     """How each booth stands to the newest step of every feed that concerns it, by booth.
 
     Args:
-        connection: the desk's database.
-        register: the register's.
+        told: the last words by subject and booth, see `LastWords`.
+        register: the register's database.
         publications: what it has published.
         taking_part: the booths.
         held: see `holds`; of the booths that were heard.
     """
-    feeds = publications.feeds(register)
-    told = _told(connection, [out.feed for out in feeds])
     found: defaultdict[str, list[PurgeState]] = defaultdict(list)
-    for out in feeds:
+    for out in publications.feeds(register):
         if (newest := out.newest) is not None:
             one = _Feed(out, newest, supplement(register, out.feed))
-            for booth, state in one.states(told, taking_part, held):
+            for booth, state in one.states(told.get(PURGE + out.feed, {}), taking_part, held):
                 found[booth].append(state)
     return {booth: tuple(states) for booth, states in found.items()}
 
@@ -173,20 +171,6 @@ def overview(
 def holds(heartbeat: Heartbeat) -> dict[str, Step]:
     """Which step of each feed a booth held when it was last heard."""
     return {one.feed: (one.lineage, one.serial) for one in heartbeat.mirror}
-
-
-class _Told(msgspec.Struct, frozen=True):
-    receipt: PurgeReceipt
-    received_at: str
-
-
-def _told(connection: Connection, feeds: Iterable[str]) -> dict[tuple[str, str], _Told]:
-    """The last receipt by feed and booth."""
-    rows = last_words.on(connection, [last_words.PURGE + feed for feed in feeds])
-    return {
-        (row.subject.removeprefix(last_words.PURGE), row.booth): _Told(_RECEIPT.decode(row.body), row.received_at)
-        for row in rows
-    }
 
 
 class _Feed:
@@ -199,14 +183,14 @@ class _Feed:
 
     def states(
         self,
-        told: Mapping[tuple[str, str], _Told],
+        told: Mapping[str, Told],
         taking_part: Iterable[Booth],
         held: Mapping[str, Mapping[str, Step]],
     ) -> Iterator[tuple[str, PurgeState]]:
         """Of the booths that read it, or once did."""
         feed, nothing = self._out.feed, dict[str, Step]()
         for booth in taking_part:
-            mine, last = self._is_read_by(booth), told.get((feed, booth.name))
+            mine, last = self._is_read_by(booth), told.get(booth.name)
             step = held.get(booth.name, nothing).get(feed)
             if mine or last is not None or step is not None:
                 yield booth.name, self._state(last, step) if mine else self._parted(last)
@@ -214,7 +198,7 @@ class _Feed:
     def _is_read_by(self, booth: Booth) -> bool:
         return self._apart is None or (self._apart.retired is None and self._apart.admits(booth.country))
 
-    def _state(self, last: _Told | None, held: Step | None) -> PurgeState:
+    def _state(self, last: Told | None, held: Step | None) -> PurgeState:
         lineage, _ = self._asked
         has = {"holds": None if held is None else held[1], "has_it": held is not None and self._has(held)}
         if last is None or not last.receipt.held or last.receipt.lineage != lineage:
@@ -233,12 +217,12 @@ class _Feed:
     def _has(self, held: Step) -> bool:
         return held[0] == self._asked[0] and held[1] >= self._asked[1]
 
-    def _parted(self, last: _Told | None) -> PurgeState:
+    def _parted(self, last: Told | None) -> PurgeState:
         """Of a booth that had the feed and may have it no longer."""
         return self._made("owed" if last is None or last.receipt.held else "confirmed", last, parted=True)
 
     def _made(
-        self, state: Literal["confirmed", "owed", "doubtful", "nothing removed"], last: _Told | None, **more: object
+        self, state: Literal["confirmed", "owed", "doubtful", "nothing removed"], last: Told | None, **more: object
     ) -> PurgeState:
         word = PurgeState(feed=self._out.feed, state=state)
         if last is not None:

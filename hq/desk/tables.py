@@ -100,12 +100,15 @@ CHANGES: Final = Table(
 LAST_WORDS: Final = Table(
     "last_words",
     SCHEMA,
-    Column("subject", String, primary_key=True),  # "purge base", "key mirror"
-    Column("booth", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=True),  # a newer word has a higher one
+    Column("subject", String, nullable=False),  # "purge base", "key mirror"
+    Column("booth", String(32), nullable=False),
     Column("signer", String(16), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", String(20), nullable=False),
+    UniqueConstraint("subject", "booth"),
+    sqlite_autoincrement=True,
 )
 FORKS: Final = Table(
     "forks",
