@@ -132,7 +132,7 @@ def test_a_hundred_and_fifty_kills_lose_nothing_and_double_nothing(booth: BothEn
             running.result()
     at_last_kill = booth.arrived()
     print(f"came to life: {[fate.lived for fate in all_three]} of {KILLS}; came: {dict(came)}")
-    print(f"at headquarters when all three lay dead: {at_last_kill.view.total}")
+    print(f"at headquarters when all three lay dead: {at_last_kill.entries}, alerts {at_last_kill.view.total}")
     assert min(fate.lived for fate in all_three) > KILLS // 2
     assert max(fate.lived for fate in all_three) < KILLS, "none was killed at its start"
 
@@ -146,4 +146,5 @@ def test_a_hundred_and_fifty_kills_lose_nothing_and_double_nothing(booth: BothEn
     print(f"{len(calls)} told by {calls.total()} calls and {mails.total()} mails")
     assert {alert.kind for alert in kept.alerts} >= {"notice_hit", "listed_document", "radiation_alarm"}
     assert len(said) > KILLS, "the kills came when nothing was being recorded"
-    assert at_last_kill.view.total > KILLS // 10, "the kills came when nothing was under way"
+    # Of any kind: on a busy machine it is mostly the changes of health that come through between two kills.
+    assert at_last_kill.entries > KILLS // 10, "the kills came when nothing was under way"
