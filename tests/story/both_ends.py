@@ -7,7 +7,6 @@ counted at the booth, in its own ledger; what arrived at headquarters, in its ow
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import socket
 import subprocess
@@ -34,7 +33,7 @@ from failsafe.sync.outbox import waiting
 from failsafe.sync.records import WELCOME_FILE
 from failsafe.sync.reports import ALERTS_FOLDER, LINK_FILE, RECEIPTS_FOLDER, Alert
 from tests.programme_side import Authority, Call, MailServer, WebServer
-from tests.story.journey import WINDOWS, Event, Journey, Kept, await_true, wanted
+from tests.story.journey import WINDOWS, Event, Journey, Kept, await_true, free_port, wanted
 
 REGISTER_FILE = "register.sqlite"
 DRAIN_S = 90.0  # the longest back-off of an urgent alert is 15 s, of a routine one 60 s
@@ -85,8 +84,7 @@ class BothEnds(Journey):
         shutil.copy(authority.file, self.folder / "hq" / "ca.pem")
         (self.folder / "hq" / "hq.toml").write_text(_told_by(self.web.port, self.mail.port), encoding="utf-8")
         self.hq("notify", "key")
-        # Below the ports that systems give to who connects: nobody takes them while headquarters lies dead.
-        self.hq_port, self.ccc_port = _low_port(), _low_port()
+        self.hq_port, self.ccc_port = free_port(), free_port()  # nobody takes them while headquarters lies dead
         self.serve_headquarters()
         self.wire = Wire(self.hq_port)
         self._stack.callback(self.wire.close)
@@ -401,17 +399,6 @@ def killed_by_itself(process: subprocess.Popen[bytes] | subprocess.Popen[str] | 
         return process.wait(timeout=DRAIN_S) == -9
     finally:
         kill(process)
-
-
-def _low_port() -> int:
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def _told_by(web: int, mail: int) -> str:

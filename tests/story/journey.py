@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import queue
+import random
 import re
 import shutil
 import socket
@@ -39,10 +40,15 @@ Told = Mapping[str, Any]
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    """A port that nobody listens on now, below those that systems give to who connects: nobody takes it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wanted(number: int) -> tuple[str, str]:
