@@ -48,7 +48,15 @@ def test_every_code_has_words() -> None:
 def test_states_are_marked_by_a_shape_the_page_can_draw(served: Served) -> None:
     drawn = served.client.get("/draw.js").text
     table = drawn[drawn.index("const SHAPES = {") : drawn.index("};")]
-    tables = (words.URGENCIES, words.GRADES, shared_words.DETECTORS, words.MIRRORS, words.CHAINS, words.TELLINGS, words.PURGES)
+    tables = (
+        words.URGENCIES,
+        words.GRADES,
+        shared_words.DETECTORS,
+        words.MIRRORS,
+        words.CHAINS,
+        words.TELLINGS,
+        words.PURGES,
+    )
     for shape in {row[0] for table in tables for row in table.values()}:
         assert f"{shape}: [" in table or f'"{shape}": [' in table
     # Only what is in order carries the circle.
