@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from failsafe.agent import disk_keys, health, keys, notices
@@ -20,7 +21,7 @@ from failsafe.agent.keys import BoothKeys
 from failsafe.hq.cli import main
 from failsafe.hq.desk import exchanges
 from failsafe.hq.desk.desk import Desk
-from failsafe.hq.desk.tables import open_file, open_register
+from failsafe.hq.desk.tables import DESK_FILE, LAST_WORDS, open_file, open_register
 from failsafe.sync.ledger import Ledger
 from failsafe.sync.records import encode
 from failsafe.sync.reports import ALERTS_FOLDER, Envelope, HealthChange, Moment
@@ -259,3 +260,18 @@ def test_a_newer_word_is_seen_by_a_desk_that_has_looked_before(hq, desk, booth):
             (line,) = one.list(1, "").booths
             assert [key.at for key in line.keys] == [f"2026-11-{day}T08:00:00.000Z"]
     other.close()
+
+
+def test_a_word_that_got_its_number_first_and_came_last_is_seen(hq, desk, booth, tmp_path):
+    """Two booths are stored at once: the database gives numbers when they begin, and shows them when they are done."""
+    other = Booth(hq, tmp_path, "ZZ-TWO")
+    bring(desk, booth, exchange(booth, "mirror", "2026-11-19T08:00:00.000Z"))
+    engine = open_file(hq.home / DESK_FILE)
+    with engine.begin() as connection:
+        connection.execute(update(LAST_WORDS).values(number=9))
+    desk.list(1, "")
+    bring(desk, other, exchange(other, "mirror", "2026-11-20T08:00:00.000Z"))
+    with engine.begin() as connection:
+        connection.execute(update(LAST_WORDS).where(LAST_WORDS.c.booth == other.name).values(number=8))
+    assert {line.booth: len(line.keys) for line in desk.list(1, "").booths} == {booth.name: 1, other.name: 1}
+    engine.dispose()

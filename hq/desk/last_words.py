@@ -23,6 +23,8 @@ PURGE: Final = "purge "
 KEY: Final = "key "
 # The parts of which a booth tells as of settings: "mirror key" was and is "exchanged 2026-11-22T08:00:00.000Z".
 KEY_PARTS: Final = {"mirror key": f"{KEY}mirror", "ledger key": f"{KEY}ledger"}
+# Of two that are stored at once the one with the lower number may be there later: so many are looked at again.
+_AGAIN: Final = 1_000
 _WORD: Final = msgspec.json.Decoder(PurgeReceipt | HealthChange)
 
 
@@ -83,7 +85,7 @@ class LastWords:
     def look(self, connection: Connection) -> Mapping[str, Mapping[str, Told]]:
         """What was told by subject and booth; it goes on growing with later looks."""
         with self._lock:
-            new = select(LAST_WORDS).where(LAST_WORDS.c.number > self._seen).order_by(LAST_WORDS.c.number)
+            new = select(LAST_WORDS).where(LAST_WORDS.c.number > self._seen - _AGAIN).order_by(LAST_WORDS.c.number)
             for row in connection.execute(new):
                 self._told[row.subject][row.booth] = Told(_WORD.decode(row.body), row.received_at)
                 self._seen = row.number
