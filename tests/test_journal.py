@@ -123,6 +123,7 @@ ALLOWED = {
     *("lane", "device", "word", "actions", "recorded", "reissued", "alerts", "serials", "page", "booth", "signer"),
     *("files", "bytes", "pruned", "envelopes", "kind", "specimen", "notices", "cpu_s", "peak_mb"),
     *("file", "key"),  # what they are called: mirror.db, mirror.key
+    *("folder", "more_than"),  # of the spool, and how much a link may lay down there
 }
 # Texts of our own error trees and of the system, which name files and no person.
 EXCUSED = {"the timestamp is not signed: booths will call their notices old"}
