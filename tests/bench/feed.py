@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -229,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory(prefix="failsafe-bench-", dir=bench.lasting_folder()) as folder:
-        for row in (*bench.load("load_of_the_feed"), *figures(Path(folder), chosen.persons)):
+        for row in chain(bench.load("load_of_the_feed"), figures(Path(folder), chosen.persons)):
             rows.append(row)
             print(json.dumps(row), flush=True)
     bench.standard_error().print(table(rows))

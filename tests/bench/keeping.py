@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory(prefix="failsafe-bench-", dir=bench.lasting_folder()) as folder:
-        for row in (*bench.load("load_of_the_keeping"), *figures(Path(folder), chosen.persons)):
+        for row in chain(bench.load("load_of_the_keeping"), figures(Path(folder), chosen.persons)):
             rows.append(row)
             print(json.dumps(row), flush=True)
     bench.standard_error().print(table(rows))
