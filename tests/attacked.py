@@ -290,6 +290,7 @@ def only_told(
     changes = [(body.part, body.now) for body in bodies if isinstance(body, HealthChange)]
     assert len(bodies) == deliveries.total() == len(changes)
     # Told once after each start, when the tray has looked for the first time.
+    assert changes.count(("spool", "OK")) <= 1, changes
     changes = [change for change in changes if change != ("spool", "OK")]
     if restarted:
         assert dict(changes) == {"feed": "OK", "ledger": "OK", "clock": "OK"} | dict(told), changes
